@@ -1,0 +1,145 @@
+# udocker: finds the sources, makes the lists of applets and engines, compiles, links, checks. `make help` lists targets.
+CONFIG  ?= release
+TARGET  ?= x86_64-linux-musl
+V       ?= 0
+B       := build/$(CONFIG)$(if $(filter-out x86_64-linux-musl,$(TARGET)),-$(TARGET))
+Q       := $(if $(filter 1,$(V)),,@)
+MAKEFLAGS += --no-print-directory
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+unexport LIBRARY_PATH CPATH C_INCLUDE_PATH CPLUS_INCLUDE_PATH
+
+VERSION := $(shell cat packaging/VERSION)
+CCACHE  := $(shell command -v ccache 2>/dev/null)
+
+ifeq ($(CONFIG),release)
+TC       := $(shell toolchain/build --target $(TARGET) --print)
+CC       := $(CCACHE) $(TC)/bin/cc
+CXX      := $(CCACHE) $(TC)/bin/c++
+AR       := $(TC)/bin/ar
+STRIP    := $(TC)/bin/strip
+TC_READY := $(TC)/ready
+OPT      := -Os -g1 -ffunction-sections -fdata-sections
+LDOPT    := -Wl,--gc-sections
+INCLUDE  := -I$(TC)/include
+LIBS     := -larchive -lcurl -lmbedtls -lmbedx509 -lmbedcrypto -lseccomp -lzstd -llzma -lbz2 -ldeflate -lz
+BUSYBOX  := $(TC)/share/busybox
+CA       := $(TC)/share/ca-bundle.pem
+LICENCES := $(TC)/share/licences.txt
+else
+CC       := $(CCACHE) gcc
+CXX      := $(CCACHE) g++
+AR       := ar
+STRIP    := true
+TC_READY :=
+OPT      := -O1 -g
+LDOPT    :=
+INCLUDE  :=
+LIBS     := -larchive -lcurl -lmbedtls -lmbedx509 -lmbedcrypto -lseccomp -lzstd -llzma -lbz2 -ldeflate -lz
+BUSYBOX  :=
+CA       :=
+LICENCES :=
+endif
+ifeq ($(CONFIG),asan)
+OPT += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
+ifeq ($(CONFIG),tsan)
+OPT += -fsanitize=thread
+endif
+ARCH := $(firstword $(subst -, ,$(TARGET)))
+
+WARN     := -Wall -Wextra -Wno-missing-field-initializers -Werror
+CXXFLAGS ?=
+ALL_CXX  = -std=c++20 $(WARN) -Isrc -I. $(INCLUDE) $(OPT) -pthread -D_GNU_SOURCE -DUDOCKER_VERSION='"$(VERSION)"' \
+           -ffile-prefix-map=$(CURDIR)=. $(CXXFLAGS) -MMD -MP
+# Code that lives inside guest processes: no libc, no C++ run-time, general registers only.
+FREE     := -std=c++20 $(WARN) -Isrc -I. -O2 -g1 -ffreestanding -fno-exceptions -fno-rtti -fno-stack-protector \
+            -fno-threadsafe-statics -fno-asynchronous-unwind-tables -fcf-protection=none -fPIC -fvisibility=hidden \
+            -mgeneral-regs-only -ffunction-sections -fdata-sections -fno-builtin -U_FORTIFY_SOURCE \
+            -DUDOCKER_FREESTANDING -ffile-prefix-map=$(CURDIR)=. -MMD -MP
+ifeq ($(ARCH),aarch64)
+FREE := $(filter-out -fcf-protection=none,$(FREE)) -mno-outline-atomics
+endif
+
+SRC      := $(filter-out src/main.cpp,$(wildcard src/*/*.cpp))
+APPLETS  := $(wildcard applets/*.cpp)
+EMBEDDED := $(wildcard embedded/*/*.cpp)
+PROGRAMS := $(wildcard embedded/*/main.cpp)
+TRAP_SRC := $(wildcard embedded/trap/runtime/*.cpp embedded/trap/runtime/*.S)
+PRE_SRC  := $(wildcard embedded/preload/lib/*.cpp embedded/preload/lib/*.S)
+UNIT     := $(wildcard tests/unit/*/*_test.cpp tests/unit/*.cpp)
+obj       = $(patsubst %,$(B)/obj/%.o,$(1))
+free      = $(patsubst %,$(B)/free/%.o,$(1))
+
+all: $(B)/udocker ## build the program (build/udocker)
+	$(Q)ln -sfn $(CONFIG)/udocker build/udocker.tmp && if [ $(CONFIG)-$(ARCH) = release-x86_64 ]; then cp -f $< build/udocker.new && mv -f build/udocker.new build/udocker && printf 'build/udocker: %s bytes\n' "$$(stat -c %s build/udocker)"; fi; rm -f build/udocker.tmp
+
+ifneq ($(TC_READY),)
+$(TC_READY): toolchain/sources.lock
+	$(Q)toolchain/build --target $(TARGET) >/dev/null
+endif
+
+$(B)/obj/%.cpp.o: %.cpp Makefile | $(TC_READY)
+	$(Q)mkdir -p $(@D); $(if $(Q),echo "  CXX $<";) $(CXX) $(ALL_CXX) -c $< -o $@
+$(B)/free/%.cpp.o: %.cpp Makefile | $(TC_READY)
+	$(Q)mkdir -p $(@D); $(if $(Q),echo "  FREE $<";) $(CXX) $(FREE) -c $< -o $@
+$(B)/free/%.S.o: %.S Makefile | $(TC_READY)
+	$(Q)mkdir -p $(@D); $(if $(Q),echo "  FREE $<";) $(CC) -Isrc -I. -c $< -o $@
+
+$(B)/tables.cpp: Makefile $(APPLETS) $(PROGRAMS)
+	$(Q)mkdir -p $(@D); { echo '#include "cli/applet.hpp"'; echo 'namespace udocker {'; \
+	  for a in $(sort $(basename $(notdir $(APPLETS)))); do echo "extern const cli::Applet applet_$$a;"; done; \
+	  for p in $(sort $(notdir $(patsubst %/,%,$(dir $(PROGRAMS))))); do echo "extern const cli::Program program_$$p;"; done; \
+	  echo 'namespace cli {'; \
+	  echo 'static const Applet* const applets[] = {'; for a in $(sort $(basename $(notdir $(APPLETS)))); do echo "  &applet_$$a,"; done; echo 'nullptr};'; \
+	  echo 'static const Program* const programs[] = {'; for p in $(sort $(notdir $(patsubst %/,%,$(dir $(PROGRAMS))))); do echo "  &program_$$p,"; done; echo 'nullptr};'; \
+	  echo 'std::span<const Applet* const> all_applets() { return {applets, std::size(applets) - 1}; }'; \
+	  echo 'std::span<const Program* const> all_programs() { return {programs, std::size(programs) - 1}; }'; \
+	  echo '}  // namespace cli'; echo '}  // namespace udocker'; } > $@.tmp; cmp -s $@.tmp $@ 2>/dev/null && touch $@ || mv $@.tmp $@; rm -f $@.tmp
+$(B)/tables.o: $(B)/tables.cpp
+	$(Q)$(CXX) $(ALL_CXX) -c $< -o $@
+
+# The carried files. A blob whose source does not exist in this build is empty.
+$(B)/trap_runtime.elf: $(call free,$(TRAP_SRC)) $(B)/guest_freestanding.a $(wildcard embedded/trap/runtime/link.ld)
+	$(Q)$(CXX) -nostdlib -static -no-pie -Wl,--no-dynamic-linker -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--gc-sections -T embedded/trap/runtime/link.ld -o $@ $(call free,$(TRAP_SRC)) $(B)/guest_freestanding.a
+$(B)/preload.so: $(call free,$(PRE_SRC)) $(B)/guest_freestanding.a $(wildcard embedded/preload/lib/exports.map)
+	$(Q)$(CXX) -nostdlib -shared -fPIC -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--gc-sections -Wl,--hash-style=both -Wl,-soname,libudocker.so $(patsubst %,-Wl$(comma)--version-script=%,$(wildcard embedded/preload/lib/exports.map)) -o $@ $(call free,$(PRE_SRC)) $(B)/guest_freestanding.a
+comma := ,
+$(B)/guest_freestanding.a: $(call free,$(wildcard src/guest/*.cpp))
+	$(Q)rm -f $@; $(AR) crD $@ $^
+BLOBS := $(if $(PRE_SRC),preload:$(B)/preload.so.stripped,preload:) $(if $(TRAP_SRC),trap_runtime:$(B)/trap_runtime.elf.stripped,trap_runtime:) busybox:$(BUSYBOX) ca_bundle:$(CA) licences:$(LICENCES)
+$(B)/%.stripped: $(B)/%
+	$(Q)cp $< $@ && { $(STRIP) --strip-unneeded $@ 2>/dev/null || true; }
+blob_file = $(word 2,$(subst :, ,$(1)))
+$(B)/blobs.S: Makefile $(foreach b,$(filter $(B)/%,$(foreach x,$(BLOBS),$(call blob_file,$(x)))),$(b)) | $(TC_READY)
+	$(Q)mkdir -p $(@D); { echo '.section .rodata'; for b in $(BLOBS); do n=$${b%%:*}; f=$${b#*:}; printf '.global udocker_blob_%s, udocker_blob_%s_end\n.balign 16\nudocker_blob_%s:\n' $$n $$n $$n; [ -n "$$f" ] && [ -e "$$f" ] && printf '.incbin "%s"\n' "$$f"; printf 'udocker_blob_%s_end:\n.byte 0\n' $$n; done; echo '.section .note.GNU-stack,"",%progbits'; } > $@
+$(B)/blobs.o: $(B)/blobs.S
+	$(Q)$(CC) -c $< -o $@
+
+$(B)/libudocker.a: $(call obj,$(SRC))
+	$(Q)rm -f $@; $(AR) crD $@ $^
+COMMON := $(call obj,$(APPLETS) $(EMBEDDED)) $(B)/tables.o $(B)/blobs.o
+$(B)/udocker: $(call obj,src/main.cpp) $(COMMON) $(B)/libudocker.a
+	$(Q)echo "  LINK $@"; $(CXX) $(OPT) $(LDOPT) -pthread -o $@.full $^ $(LIBS) && cp $@.full $@.tmp && $(STRIP) $@.tmp && mv $@.tmp $@
+$(B)/unit_tests: $(call obj,$(UNIT)) $(COMMON) $(B)/libudocker.a
+	$(Q)echo "  LINK $@"; $(CXX) $(OPT) $(LDOPT) -pthread -o $@ $^ $(if $(filter release,$(CONFIG)),-L$(TC)/lib) -lgtest -lgmock -lgtest_main $(LIBS)
+
+unit: $(B)/unit_tests $(B)/udocker ## build and run the unit tests
+	$(Q)$(B)/unit_tests --gtest_brief=1 $(if $(FILTER),--gtest_filter=$(FILTER))
+deps: ## install what is needed to build and test (Debian packages, as root)
+	$(Q)packaging/deps.sh
+check-layers: ## compare #include lines with src/layers.txt
+	$(Q)tests/support/check_layers.sh
+format: ## format the sources
+	$(Q)clang-format -i $$(git ls-files '*.cpp' '*.hpp')
+clean: ## remove build/
+	$(Q)rm -rf build
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+.PHONY: all unit deps check-layers format clean help demo test check bench
+
+-include $(wildcard $(B)/obj/*/*.d $(B)/obj/*/*/*.d $(B)/obj/*/*/*/*.d $(B)/free/*/*/*.d $(B)/free/*/*/*/*.d $(B)/*.d)

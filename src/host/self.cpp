@@ -1,0 +1,51 @@
+#include "host/self.hpp"
+
+#include "util/error.hpp"
+#include "util/file.hpp"
+#include "util/log.hpp"
+#include "util/process.hpp"
+#include "util/strings.hpp"
+
+#include <cstdlib>
+
+#include <sys/auxv.h>
+#include <unistd.h>
+
+namespace udocker::host {
+
+std::string self_path() {
+  if (auto link = find_link("/proc/self/exe"); link && path_exists(*link)) return *link;
+  if (auto name = reinterpret_cast<const char*>(::getauxval(AT_EXECFN)); name && *name) {
+    std::string path = absolute_path(name);
+    if (::access(path.c_str(), X_OK) == 0) return path;
+  }
+  if (path_exists("/proc/self/exe")) return "/proc/self/exe";  // started from a memfd or since deleted
+  throw NotSupported("cannot find this program's own file", "mount /proc or start it by its absolute path");
+}
+
+std::vector<std::string> environment() {
+  std::vector<std::string> out;
+  for (char** entry = environ; entry && *entry; ++entry) out.emplace_back(*entry);
+  return out;
+}
+
+static std::vector<char*> pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> out;
+  for (const auto& text : texts) out.push_back(const_cast<char*>(text.c_str()));
+  out.push_back(nullptr);
+  return out;
+}
+
+void exec_program(const std::string& path, const std::vector<std::string>& args,
+                  const std::vector<std::string>& environment) {
+  log::flush();
+  auto argv = pointers(args), envp = pointers(environment);
+  ::execve(path.c_str(), argv.data(), envp.data());
+  throw_errno("execute", path);
+}
+
+void exec_self(const std::vector<std::string>& args, const std::vector<std::string>& environment) {
+  exec_program(self_path(), args, environment);
+}
+
+}  // namespace udocker::host

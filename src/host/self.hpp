@@ -1,0 +1,23 @@
+// Our own executable: where it is and how to start it again under another name.
+#pragma once
+#include <string>
+#include <vector>
+
+namespace udocker::host {
+
+// A path that can be executed now: /proc/self/exe's target, else the name the kernel was given (AT_EXECFN) made
+// absolute. Throws NotSupported when neither can be found (no /proc and a relative start that no longer resolves).
+std::string self_path();
+
+// Replaces this process by our own executable, with args[0] choosing the applet or engine.
+// Flushes stdout first. Returns only by throwing SystemError.
+[[noreturn]] void exec_self(const std::vector<std::string>& args, const std::vector<std::string>& environment);
+
+// Replaces this process by a program given by path. Same contract.
+[[noreturn]] void exec_program(const std::string& path, const std::vector<std::string>& args,
+                               const std::vector<std::string>& environment);
+
+// The environment of this process as K=V texts.
+std::vector<std::string> environment();
+
+}  // namespace udocker::host

@@ -1,0 +1,98 @@
+// Picks the engine or command by argv[0] and argv[1]; the one place that turns an Error into a message and a status.
+#include "cli/applet.hpp"
+#include "host/blob.hpp"
+#include "util/error.hpp"
+#include "util/file.hpp"
+#include "util/log.hpp"
+#include "util/strings.hpp"
+
+#include <csignal>
+#include <cstdlib>
+#include <new>
+
+#include <unistd.h>
+
+namespace udocker {
+namespace {
+
+std::size_t command_position(const std::vector<std::string>& words) {
+  std::size_t at = 0;
+  for (; at < words.size(); ++at) {
+    const std::string& word = words[at];
+    if (word == "--repo" || word == "--config") ++at;
+    else if (word.empty() || word[0] != '-') break;
+  }
+  return std::min(at, words.size());
+}
+
+[[noreturn]] void unknown_command(const std::string& name) {
+  std::vector<std::string> names;
+  for (const cli::Applet* applet : cli::all_applets()) names.emplace_back(applet->name);
+  auto hint = nearest(name, names);
+  throw UsageError(cat("invalid command: ", printable(name), hint ? cat(" (did you mean ", *hint, "?)") : ""));
+}
+
+void set_verbosity(const cli::Arguments& general) {
+  if (const char* modules = std::getenv("UDOCKER_LOG")) log::set_modules(modules);
+  if (general.has("debug")) log::set_level(log::Level::debug);
+  else if (general.has("quiet")) log::set_level(log::Level::message);
+}
+
+int run_command(const std::vector<std::string>& words) {
+  std::size_t at = command_position(words);
+  std::span<const std::string> all(words);
+  cli::Arguments general = cli::parse(cli::general_options(), all.subspan(0, at), {});
+  set_verbosity(general);
+  bool no_command = at == words.size();
+  if (::geteuid() == 0 && !general.has("allow-root")) throw Error("do not run as root !");
+  if (general.has("version")) return cli::find_applet("version")->run(cli::Arguments());
+  if (no_command || general.has("help")) {
+    log::output(trim(cli::global_help()));
+    return 0;
+  }
+  const cli::Applet* applet = cli::find_applet(words[at]);
+  if (!applet) unknown_command(words[at]);
+  auto rest = all.subspan(at + 1);
+  for (const auto& word : rest) {
+    if (word.empty() || word[0] != '-' || word == "--") break;
+    if (word != "--help" && word != "-h") continue;
+    log::output(trim(cli::applet_help(*applet)));
+    return 0;
+  }
+  cli::Arguments args = cli::parse(applet->options, rest, {applet->words});
+  args.set_general(&general);
+  return applet->run(args);
+}
+
+int dispatch(int argc, char** argv) {
+  std::string name = argc > 0 ? path_basename(argv[0]) : "udocker";
+  if (name.starts_with('-')) name.erase(0, 1);  // a login shell's spelling
+  if (const cli::Program* program = cli::find_program(name)) return program->main(argc, argv);
+  if (name.starts_with("udocker-")) {
+    std::string known;
+    for (const cli::Program* program : cli::all_programs()) known += cat(" ", program->names);
+    throw UsageError(cat("no program named ", printable(name), " in here; there are:", known));
+  }
+  return run_command(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
+}
+
+}  // namespace
+}  // namespace udocker
+
+int main(int argc, char** argv) {
+  using namespace udocker;
+  int status;
+  try {
+    status = dispatch(argc, argv);
+    log::flush();
+  } catch (const Error& error) {
+    log::error(error.what());
+    status = error.exit_code();
+  } catch (const std::bad_alloc&) {
+    log::error("out of memory");
+    status = 1;
+  }
+  // Leave without running destructors of statics: engines may have replaced what they would touch.
+  std::fflush(stdout);
+  ::_exit(status);
+}
