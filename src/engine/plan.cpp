@@ -1,0 +1,15 @@
+#include "engine/plan.hpp"
+
+#include "util/error.hpp"
+#include "util/strings.hpp"
+
+namespace udocker::engine {
+
+Launch plan_launch(const RunPlan& plan) {
+  switch (family_of(plan.mode)) {
+    default:
+      throw NotSupported(cat("this build has no engine for execution mode ", mode_name(plan.mode)));
+  }
+}
+
+}  // namespace udocker::engine
