@@ -1,0 +1,33 @@
+#!/bin/sh
+# Debian packages for building and testing. Without arguments: installs them (root, or sudo). --missing: prints the missing ones.
+# --ensure build|test: does nothing when all are there, installs as root, and else says the one command to type.
+set -eu
+here=$(cd "$(dirname "$0")/.." && pwd)
+
+build_packages() { echo make; "$here/toolchain/deps"; }
+test_packages() {
+  echo mmdebstrap umoci skopeo docker-registry apache2-utils openssl busybox-static musl-tools musl musl-dev curl jq xz-utils zstd \
+    uidmap bubblewrap crun runc proot fakechroot patchelf elfutils golang-go strace gdb python3 util-linux procps gcc libc6-dev git attr file
+}
+missing() { for p in "$@"; do [ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || printf '%s ' "$p"; done; }
+
+case "${1:-}" in
+  --missing) missing $(build_packages) $(test_packages); exit ;;
+  --ensure) [ "${2:-}" = test ] && wanted="$(build_packages) $(test_packages)" || wanted=$(build_packages) ;;
+  "") wanted="$(build_packages) $(test_packages)" ;;
+  *) echo "usage: deps.sh [--missing | --ensure build|test]" >&2; exit 2 ;;
+esac
+lack=$(missing $wanted)
+[ -n "$lack" ] || exit 0
+as_root=
+if [ "$(id -u)" != 0 ]; then
+  if sudo -n true 2>/dev/null; then as_root=sudo; else
+    echo "packages are missing; run once: sudo apt-get install -y --no-install-recommends $lack" >&2
+    exit 1
+  fi
+fi
+echo "installing: $lack" >&2
+export DEBIAN_FRONTEND=noninteractive
+apt="$as_root apt-get -qq -o DPkg::Lock::Timeout=600"
+$apt update >&2 || true
+$apt install -y --no-install-recommends $lack >&2
