@@ -1,0 +1,43 @@
+// What processes of one container share: a generation counter, a Bloom filter of names that cached answers depend
+// on, and a cache from guest directory (as written) to its canonical guest directory. One flat block, usable in
+// private memory or in a shared mapping; lock-free, a torn entry is a miss.
+#pragma once
+#include "guest/path.hpp"
+
+namespace udocker::guest {
+
+inline constexpr size_t kCacheSlots = 1024;
+inline constexpr size_t kCacheText = 232;  // key and value together
+inline constexpr size_t kBloomWords = 1024;
+
+struct CacheSlot {
+  uint32_t sequence;  // odd while being written
+  uint32_t generation;
+  uint64_t hash;
+  uint32_t stamp;     // Shared::now when it was verified
+  uint16_t key_size, value_size;
+  char text[kCacheText];
+};
+
+struct Shared {
+  uint32_t generation;  // bump it and every cached answer is void
+  uint32_t now;         // coarse clock (seconds) kept by the engine; answers older than kCacheLife are void; 0: no clock
+  uint64_t bloom[kBloomWords];
+  CacheSlot slots[kCacheSlots];
+};
+
+inline constexpr uint32_t kCacheLife = 2;
+
+// All functions accept a null `shared` (no cache).
+void bump(Shared* shared);
+// Remembers that a cached answer depends on this host path (a link walked through, or a directory).
+void depend_on(Shared* shared, Text host);
+// To be called before a host path is renamed, replaced or unlinked: bumps when an answer may depend on it.
+void note_change(Shared* shared, Text host);
+
+// `key` is root + "\0" + directory as written. True: `out` is the canonical guest directory.
+bool find_directory(Shared* shared, Text root, Text directory, GuestPath& out);
+// `generation` is the counter read before the walk: an answer found while things changed is not kept.
+void keep_directory(Shared* shared, Text root, Text directory, Text canonical, uint32_t generation);
+
+}  // namespace udocker::guest

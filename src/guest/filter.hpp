@@ -1,0 +1,34 @@
+// The seccomp program that stops only at the calls of the table that matter for a view.
+#pragma once
+#include <linux/filter.h>
+
+#include "guest/table.hpp"
+#include "guest/view.hpp"
+
+namespace udocker::guest {
+
+inline constexpr size_t kFilterCapacity = 2048;
+
+struct FilterSpec {
+  const View* view = nullptr;
+  uint32_t stop = 0;           // SECCOMP_RET_TRACE or SECCOMP_RET_TRAP, with data
+  bool engine_rows = false;    // stop at kOnlyEngine rows too
+  bool compat = true;          // x86_64: also stop 32-bit calls by their own table; else they get ENOSYS
+  // Calls whose instruction pointer lies in [allow_from, allow_to) pass whatever they are; both 0: no such range.
+  uint64_t allow_from = 0, allow_to = 0;
+  // Further native numbers that stop (an engine's own needs); they win over the table.
+  const uint16_t* extra_stops = nullptr;
+  size_t extra_count = 0;
+  // Native numbers that pass although the table stops them (an engine handles them otherwise).
+  const uint16_t* extra_passes = nullptr;
+  size_t extra_pass_count = 0;
+};
+
+// True if the call can stop under this view and spec; what P2 consults in place of the filter.
+bool stops(const FilterSpec& spec, const Row& row);
+
+// Writes the program; returns its length, or 0 when it does not fit into `capacity`.
+// Order: number first, then instruction pointer, so that calls which always pass stay in the kernel's action bitmap.
+size_t build_filter(const FilterSpec& spec, sock_filter* out, size_t capacity);
+
+}  // namespace udocker::guest

@@ -1,0 +1,61 @@
+// Guest path to host path: mounts, links, /proc, virtual root. One walk, with a cache of directories before it.
+#pragma once
+#include "guest/cache.hpp"
+#include "guest/path.hpp"
+#include "guest/view.hpp"
+
+namespace udocker::guest {
+
+// What resolution must know about the process that named the path.
+struct Place {
+  const View* view;
+  Shared* shared;            // null: no cache
+  Text root = "/";           // canonical guest path of its root directory (chroot)
+  int pid = 0, tid = 0;      // as seen in the host's /proc
+  bool self = false;         // this code runs inside that very process: /proc/self may be used
+  void* context = nullptr;
+  // Guest path of the program that process `pid` runs; false when unknown (the host's answer is then mapped back).
+  bool (*program_of)(void* context, int pid, GuestPath& out) = nullptr;
+};
+
+enum class Follow : uint8_t { no, yes };
+
+enum class Magic : uint8_t { none, exe, cwd, root, fd, maps, mounts, mountinfo, mountstats, cmdline, status };
+
+enum class Last : uint8_t { unknown, missing, not_link, link };
+
+struct Resolved {
+  HostPath host;     // complete; with the trailing slash the caller wrote
+  GuestPath guest;   // canonical; valid when guest_valid
+  const Mount* mount = nullptr;
+  Magic magic = Magic::none;  // the last component is one of these files of /proc/PID
+  int magic_pid = 0;
+  Last last = Last::unknown;
+  bool is_mount_point = false;  // the last component is itself the target of a bind
+  bool trailing = false;        // the caller wrote a trailing slash
+  bool read_only() const { return mount && (mount->flags & kMountReadOnly); }
+};
+
+// Working space of one resolution, 4 pages; give each thread its own.
+struct Workspace {
+  GuestPath pending;  // what is still to be walked
+  GuestPath spare;
+  HostPath link;
+};
+
+// Resolves `path` relative to `directory` (descriptor or sys::kAtCwd). 0 or -errno: the errno the kernel would give for
+// a failing component before the last one. A missing last component is no error (last == missing or unknown).
+long resolve(const Place& place, Workspace& work, int directory, Text path, Follow follow, Resolved& out);
+
+// Canonical guest path of a descriptor or of the working directory; -ENOTDIR, -EBADF, -ENOENT (deleted or outside).
+long guest_of_descriptor(const Place& place, Workspace& work, int directory, GuestPath& out);
+long host_of_descriptor(const Place& place, int directory, HostPath& out);
+
+// "/proc/self" or "/proc/PID" of that process.
+void proc_prefix(const Place& place, HostPath& out);
+
+// The text a link in /proc shows ("/host/path", "/host/path (deleted)", "socket:[1]") in guest terms, in place.
+// A path outside the view is left as it is.
+void link_text_to_guest(const Place& place, HostPath& text, GuestPath& out);
+
+}  // namespace udocker::guest
