@@ -130,6 +130,16 @@ $(B)/unit_tests: $(call obj,$(UNIT)) $(COMMON) $(B)/libudocker.a
 
 unit: $(B)/unit_tests $(B)/udocker ## build and run the unit tests
 	$(Q)$(B)/unit_tests --gtest_brief=1 $(if $(FILTER),--gtest_filter=$(FILTER))
+ready-build:
+	$(Q)packaging/deps.sh --ensure build
+ready-test:
+	$(Q)packaging/deps.sh --ensure test
+demo: ready-build ## build the program and run a container with it, as an ordinary user
+	$(Q)$(MAKE) all && packaging/demo.sh
+test: ready-test ## build, then pass the tests: checks of the tree, unit tests, end-to-end suites
+	$(Q)$(MAKE) check-layers all $(B)/unit_tests && CONFIG=$(CONFIG) tests/run $(SUITES)
+bench: all ## measure side by side with what this machine has
+	$(Q)tests/bench/run $(BENCH)
 deps: ## install what is needed to build and test (Debian packages, as root)
 	$(Q)packaging/deps.sh
 check-layers: ## compare #include lines with src/layers.txt
@@ -140,6 +150,6 @@ clean: ## remove build/
 	$(Q)rm -rf build
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
-.PHONY: all unit deps check-layers format clean help demo test check bench
+.PHONY: all unit ready-build ready-test deps check-layers format clean help demo test check bench
 
 -include $(wildcard $(B)/obj/*/*.d $(B)/obj/*/*/*.d $(B)/obj/*/*/*/*.d $(B)/free/*/*/*.d $(B)/free/*/*/*/*.d $(B)/*.d)

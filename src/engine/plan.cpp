@@ -7,6 +7,7 @@ namespace udocker::engine {
 
 Launch plan_launch(const RunPlan& plan) {
   switch (family_of(plan.mode)) {
+    case Family::ptrace: return plan_ptrace(plan);
     default:
       throw NotSupported(cat("this build has no engine for execution mode ", mode_name(plan.mode)));
   }

@@ -72,6 +72,9 @@ struct Launch {
   std::vector<int> keep_fds;  // descriptors the launch needs; they are open and inheritable
 };
 
+// The options shared by our ptrace, trap and preload front ends (src/cli/view_options.hpp), up to `-r ROOT -w DIR`.
+std::vector<std::string> view_arguments(const RunPlan& plan);
+
 // One per engine, in its own file. Throws NotSupported with the mode that can when this host cannot.
 Launch plan_ptrace(const RunPlan& plan);
 Launch plan_trap(const RunPlan& plan);

@@ -1,0 +1,67 @@
+// P modes: the command line of our ptrace engine, or of the host's PRoot (compatibility spec 6.9).
+#include "engine/plan.hpp"
+
+#include "util/strings.hpp"
+
+namespace udocker::engine {
+
+namespace {
+
+void add_view(std::vector<std::string>& argv, const RunPlan& plan, bool own) {
+  for (const auto& bind : plan.binds) {
+    argv.push_back("-b");
+    argv.push_back(cat(bind.host, ":", bind.guest, own && bind.access == Access::read_only ? ":ro" : ""));
+  }
+  if (plan.uid == 0) {
+    argv.push_back("-0");
+  } else {
+    argv.push_back("-i");
+    argv.push_back(cat(plan.uid, ":", plan.gid));
+  }
+  if (!plan.kernel_release.empty()) {
+    argv.push_back("-k");
+    argv.push_back(plan.kernel_release);
+  }
+  for (const auto& port : plan.ports) {
+    argv.push_back("-p");
+    argv.push_back(cat(port.container, ":", port.host));
+  }
+  if (plan.publish_all || plan.netcoop) argv.push_back("-n");
+  argv.insert(argv.end(), {"-r", plan.root, "-w", plan.workdir});
+}
+
+}  // namespace
+
+std::vector<std::string> view_arguments(const RunPlan& plan) {
+  std::vector<std::string> argv;
+  if (!plan.container_dir.empty()) argv.insert(argv.end(), {"--owners", cat(plan.container_dir, "/owners")});
+  add_view(argv, plan, true);
+  return argv;
+}
+
+Launch plan_ptrace(const RunPlan& plan) {
+  Launch launch;
+  bool own = plan.host_executable.empty();
+  launch.program = plan.host_executable;
+  launch.argv.push_back(own ? "udocker-proot" : plan.host_executable);
+  if (plan.verbosity >= 5) launch.argv.insert(launch.argv.end(), {"-v", own ? "1" : "9"});
+  if (plan.kill_on_exit) launch.argv.push_back("--kill-on-exit");
+  if (plan.link_to_symlink) launch.argv.push_back("--link2symlink");
+  if (own && !plan.seccomp) launch.argv.push_back("--no-seccomp");
+  if (!plan.qemu.empty()) launch.argv.insert(launch.argv.end(), {"-q", plan.qemu});
+  if (own) {
+    auto view = view_arguments(plan);
+    launch.argv.insert(launch.argv.end(), view.begin(), view.end());
+  } else {
+    add_view(launch.argv, plan, false);
+  }
+  launch.argv.insert(launch.argv.end(), plan.argv.begin(), plan.argv.end());
+  launch.environment = plan.environment;
+  if (!own) {
+    if (!plan.seccomp) launch.environment.push_back("PROOT_NO_SECCOMP=1");
+    launch.environment.push_back(cat("PROOT_TMP_DIR=", plan.tmp_dir));
+  }
+  return launch;
+}
+
+}  // namespace udocker::engine
