@@ -56,7 +56,7 @@ int run_command(const std::vector<std::string>& words) {
   for (const auto& word : rest) {
     if (word.empty() || word[0] != '-' || word == "--") break;
     if (word != "--help" && word != "-h") continue;
-    log::output(trim(cli::applet_help(*applet)));
+    log::output(trim(cli::help_text(*applet)));
     return 0;
   }
   cli::Arguments args = cli::parse(applet->options, rest, {applet->words});

@@ -76,7 +76,7 @@ std::span<const Applet* const> all_applets();
 std::span<const Program* const> all_programs();
 
 std::span<const Option> general_options();
-std::string applet_help(const Applet& applet);
+std::string help_text(const Applet& applet);
 std::string global_help();
 
 // `argv[0]`'s base name picks a Program by any of its names; null when there is none.

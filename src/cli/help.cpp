@@ -41,7 +41,7 @@ bool has_name(const char* names, std::string_view wanted) {
 
 std::span<const Option> general_options() { return kGeneral; }
 
-std::string applet_help(const Applet& applet) {
+std::string help_text(const Applet& applet) {
   std::string out = cat("udocker ", applet.name, ": ", applet.summary, "\n\nusage: udocker ", applet.usage, "\n");
   if (!applet.options.empty()) out += cat("\noptions:\n", option_lines(applet.options));
   if (applet.examples[0] != '\0') out += cat("\nexamples:\n", applet.examples);
@@ -65,6 +65,9 @@ std::string global_help() {
 }
 
 const Program* find_program(std::string_view name) {
+  // The Python tool's names for its engines end in the machine: proot-x86_64, proot-x86_64-4_8_0, runc-arm64.
+  for (const char* machine : {"-x86_64", "-x86", "-arm64", "-armhf", "-armel", "-ppc64le", "-aarch64"})
+    if (auto at = name.find(machine); at != std::string_view::npos) name = name.substr(0, at);
   for (const Program* program : all_programs())
     if (has_name(program->names, name)) return program;
   return nullptr;

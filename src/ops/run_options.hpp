@@ -15,7 +15,7 @@ namespace udocker::ops {
 struct RunOptions {
   std::string target;  // container id, container name or image
   std::vector<std::string> command;
-  std::string name, user, workdir, hostname, kernel, location, platform, pull, index, registry, http_proxy, cpuset, execmode;
+  std::string name, user, workdir, hostname, kernel, location, platform, pull, index, registry, http_proxy, cpuset, execmode, gpus;
   std::optional<std::string> entrypoint;  // an empty one clears the image's
   std::vector<std::string> volumes, no_volumes, env, env_files, devices, publish;
   bool remove = false, host_auth = false, container_auth = false, no_sysdirs = false, no_meta = false, host_env = false,

@@ -21,8 +21,8 @@ for suite in bookworm trixie bullseye; do
   echo "making test image $suite" >&2
   mmdebstrap --quiet --mode=$mode --variant=minbase --include=gcc,libc6-dev,make,python3,perl,git,file,ca-certificates \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
-    "$suite" "$dir/.$suite.tar.tmp" "deb $site $suite main" 2>"$dir/$suite.log" || { tail -5 "$dir/$suite.log" >&2; exit 1; }
-  mv "$dir/.$suite.tar.tmp" "$dir/$suite.tar"
+    "$suite" "$dir/.new.$suite.tar" "deb $site $suite main" 2>"$dir/$suite.log" || { tail -5 "$dir/$suite.log" >&2; exit 1; }
+  mv "$dir/.new.$suite.tar" "$dir/$suite.tar"
 done
 
 work=$(mktemp -d "$dir/.work.XXXXXX")
