@@ -1,0 +1,53 @@
+#!/bin/bash
+# The ELF patcher as a user calls it: patched files must still run, and read clean.
+. "$(dirname "$0")/../support/support.sh"
+ln -s "$UDOCKER" patchelf
+P=./patchelf
+check_match "prints a version" '^patchelf [0-9]' $P --version
+check_status 1 "refuses an unknown option" $P --no-such-option x
+check_status 1 "refuses a missing file" $P --print-rpath ./absent
+echo 'text that is no program' >text
+check_match "says what is no ELF file" 'not an ELF' $P --print-rpath text
+
+sample=$(command -v ls)
+if loader=$($P --print-interpreter "$sample" 2>/dev/null); then
+  cp "$sample" prog && inode=$(stat -c %i prog)
+  long=$WORK/a/directory/with/a/rather/long/name/so/that/nothing/fits
+  mkdir -p "$long" && cp "$loader" "$long/ld.so"
+  check "sets an interpreter" $P --set-interpreter "$long/ld.so" prog
+  check_output "prints it" "$long/ld.so" $P --print-interpreter prog
+  check "runs with it" ./prog -d /
+  check_same "keeps the inode" "$inode" "$(stat -c %i prog)"
+  check "sets a search path" $P --set-rpath "$long:\$ORIGIN/lib" prog
+  check_output "prints it" "$long:\$ORIGIN/lib" $P --print-rpath prog
+  check "adds to it" $P --add-rpath /second prog
+  check_output "prints both" "$long:\$ORIGIN/lib:/second" $P --print-rpath prog
+  check "shrinks it" $P --shrink-rpath prog
+  check_output "only the relative one is left" "\$ORIGIN/lib" $P --print-rpath prog
+  check "removes it" $P --remove-rpath prog
+  check_output "prints nothing" "" $P --print-rpath prog
+  needed=$($P --print-needed prog)
+  for i in 1 2 3 4 5 6 7 8; do check "adds needed $i" $P --add-needed libextra$i.so prog; done
+  for i in 1 2 3 4 5 6 7 8; do check "removes needed $i" $P --remove-needed libextra$i.so prog; done
+  check_output "the list is as before" "$needed" $P --print-needed prog
+  check "runs after all that" ./prog -d /
+  check "writes elsewhere" $P --output other --set-rpath /elsewhere prog
+  check_output "the other file has it" "/elsewhere" $P --print-rpath other
+  check_output "this one has not" "" $P --print-rpath prog
+  check "puts a root prefix" $P --set-root-prefix /some/root other
+  check_output "interpreter" "/some/root/$long/ld.so" $P --print-interpreter other
+  check_output "search path" "/some/root//elsewhere" $P --print-rpath other
+  check "takes it back" $P --restore-root-prefix /some/root other
+  check_output "interpreter is back" "$long/ld.so" $P --print-interpreter other
+  check_output "search path is back" "/elsewhere" $P --print-rpath other
+  check "runs again" ./other -d /
+  if command -v eu-elflint >/dev/null && eu-elflint -q --gnu-ld "$sample" >/dev/null 2>&1; then
+    check "reads clean" eu-elflint --gnu-ld other
+  else
+    skip "eu-elflint is not here or dislikes $sample itself"
+  fi
+  if command -v readelf >/dev/null; then check_same "readelf has no complaint" "" "$(readelf -aW other 2>&1 >/dev/null)"; fi
+else
+  skip "no dynamic program on this host"
+fi
+done_testing
