@@ -1,0 +1,27 @@
+// Which execution modes this host can carry, and which is the best.
+#pragma once
+#include "engine/plan.hpp"
+#include "host/probes.hpp"
+
+#include <string>
+#include <vector>
+
+namespace udocker::engine {
+
+struct ModeReport {
+  Mode mode;
+  bool works = false;
+  std::string lacks;  // what it lacks here, "" when it works
+};
+
+// In the order of preference of `auto`: the fastest first.
+std::vector<ModeReport> judge_modes(const std::vector<host::Probe>& probes, bool apptainer_installed);
+
+// The fastest mode that works and changes nothing in the container.
+Mode best_mode(const std::vector<ModeReport>& reports);
+
+// Probes kept in `cache_file` as JSON with the host's name, kernel and boot; probed anew when any of these differ.
+// An unwritable cache is no error.
+std::vector<host::Probe> cached_probes(const std::string& cache_file);
+
+}  // namespace udocker::engine

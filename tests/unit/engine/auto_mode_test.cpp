@@ -1,0 +1,51 @@
+#include "engine/auto_mode.hpp"
+
+#include "util/file.hpp"
+
+#include <gtest/gtest.h>
+
+namespace udocker::engine {
+namespace {
+
+std::vector<host::Probe> all_but(std::vector<host::Ability> missing) {
+  std::vector<host::Probe> probes;
+  for (int i = 0; i <= static_cast<int>(host::Ability::memory_exec); ++i) {
+    host::Probe probe{static_cast<host::Ability>(i), "x", true, ""};
+    for (auto ability : missing)
+      if (probe.ability == ability) probe.works = false;
+    probes.push_back(probe);
+  }
+  return probes;
+}
+
+TEST(AutoMode, TakesTheFastestThatWorks) {
+  using host::Ability;
+  EXPECT_EQ(best_mode(judge_modes(all_but({}), false)), Mode::R1);
+  EXPECT_EQ(best_mode(judge_modes(all_but({Ability::user_namespace}), false)), Mode::T1);
+  EXPECT_EQ(best_mode(judge_modes(all_but({Ability::mount_namespace, Ability::seccomp_trap}), false)), Mode::P1);
+  EXPECT_EQ(best_mode(judge_modes(all_but({Ability::user_namespace, Ability::seccomp_filter, Ability::seccomp_trap, Ability::seccomp_trace}), false)), Mode::P2);
+  EXPECT_EQ(best_mode(judge_modes(all_but({Ability::user_namespace, Ability::seccomp_filter, Ability::seccomp_trap, Ability::ptrace}), false)), Mode::F1);
+}
+TEST(AutoMode, NamesWhatIsMissing) {
+  for (const auto& report : judge_modes(all_but({host::Ability::ptrace}), false))
+    EXPECT_EQ(report.works, report.lacks.empty()) << mode_name(report.mode) << report.lacks;
+}
+TEST(AutoMode, CacheServesTheSameHostAndBrokenCachesDoNoHarm) {
+  TempDir dir("/tmp", "probes");
+  std::string file = dir.path() + "/sub/probes";
+  auto first = cached_probes(file);
+  EXPECT_TRUE(path_exists(file));
+  auto second = cached_probes(file);
+  ASSERT_EQ(first.size(), second.size());
+  for (std::size_t i = 0; i < first.size(); ++i) EXPECT_EQ(first[i].works, second[i].works);
+  make_file(file, "{ broken");
+  EXPECT_EQ(cached_probes(file).size(), first.size());
+}
+TEST(Modes, NamesRoundTrip) {
+  for (auto name : {"P1", "P2", "T1", "T2", "F1", "F2", "F3", "F4", "R1", "R2", "R3", "S1"}) EXPECT_EQ(mode_name(find_mode(name).value()), name);
+  EXPECT_EQ(find_mode("f3"), Mode::F3);
+  for (auto name : {"", "P3", "P", "P11", "X1"}) EXPECT_FALSE(find_mode(name));
+}
+
+}  // namespace
+}  // namespace udocker::engine
