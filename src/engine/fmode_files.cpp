@@ -1,0 +1,149 @@
+// The ELF files of a container's tree: ROOT as prefix of the names in them, and the old bytes again.
+#include "engine/fmode_parts.hpp"
+#include "engine/fmode_undo.hpp"
+
+#include "elf/disk.hpp"
+#include "elf/root_prefix.hpp"
+#include "util/error.hpp"
+#include "util/file.hpp"
+#include "util/log.hpp"
+#include "util/strings.hpp"
+
+#include <atomic>
+#include <map>
+#include <mutex>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace udocker::engine {
+
+namespace {
+
+// A file's bytes without reading them all; empty for what is no ELF file.
+class Mapped {
+ public:
+  explicit Mapped(const std::string& path) {
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    std::uint8_t magic[16];
+    struct stat st;
+    if (!fd || ::pread(fd.get(), magic, sizeof magic, 0) != sizeof magic || !elf::looks_like_elf(magic)) return;
+    if (::fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode)) return;
+    void* at = ::mmap(nullptr, static_cast<std::size_t>(st.st_size), PROT_READ, MAP_PRIVATE, fd.get(), 0);
+    if (at == MAP_FAILED) return;
+    bytes_ = {static_cast<const std::uint8_t*>(at), static_cast<std::size_t>(st.st_size)};
+  }
+  ~Mapped() {
+    if (!bytes_.empty()) ::munmap(const_cast<std::uint8_t*>(bytes_.data()), bytes_.size());
+  }
+  Mapped(const Mapped&) = delete;
+  Mapped& operator=(const Mapped&) = delete;
+  elf::ByteView bytes() const { return bytes_; }
+
+ private:
+  elf::ByteView bytes_;
+};
+
+void store_keeping_times(const std::string& path, elf::ByteView before, elf::ByteView after) {
+  struct stat st;
+  if (::stat(path.c_str(), &st) != 0) throw_errno("cannot read", path);
+  elf::store_in_place(path, before, after);
+  const timespec times[2] = {st.st_atim, st.st_mtim};
+  static_cast<void>(::utimensat(AT_FDCWD, path.c_str(), times, 0));
+}
+
+// Collects what single files refuse; damaged ELF files are content like any other and are left alone.
+class Failures {
+ public:
+  explicit Failures(std::vector<std::string>& list) : list_(list) {}
+  template <typename Work>
+  void guard(const std::string& path, const Work& work) {
+    try {
+      work();
+    } catch (const SystemError& error) {
+      const std::lock_guard lock(mutex_);
+      list_.emplace_back(error.what());
+    } catch (const Error& error) {
+      log::debug("fmode", cat(path, ": ", error.what()));
+    }
+  }
+
+ private:
+  std::vector<std::string>& list_;
+  std::mutex mutex_;
+};
+
+}  // namespace
+
+std::size_t patch_files(const std::string& container_dir, const std::string& root, const std::vector<std::string>& programs,
+                        unsigned threads, std::vector<std::string>& failures) {
+  UndoWriter journal(container_dir + "/patch.undo");
+  Failures failed(failures);
+  std::atomic<std::size_t> changed{0};
+  for_each_parallel(programs.size(), threads, [&](std::size_t i) {
+    const std::string path = cat(root, "/", programs[i]);
+    failed.guard(path, [&] {
+      const Mapped file(path);
+      if (file.bytes().empty() || !elf::wants_root_prefix(elf::View(file.bytes()), root)) return;
+      const elf::Bytes before(file.bytes().begin(), file.bytes().end());
+      elf::Editor editor(before);
+      elf::set_root_prefix(editor, root);
+      if (!editor.changed()) return;
+      const elf::Bytes after = editor.finish();
+      journal.add(make_undo(programs[i], before, after));
+      store_keeping_times(path, before, after);
+      changed++;
+    });
+  });
+  return changed;
+}
+
+std::size_t restore_files(const std::string& container_dir, const std::string& root,
+                          const std::vector<std::string>& programs, const std::vector<std::string>& prefixes,
+                          unsigned threads, std::vector<std::string>& failures) {
+  const std::vector<UndoRecord> records = load_undo(container_dir + "/patch.undo");
+  std::map<std::string, std::vector<const UndoRecord*>> by_path;
+  for (const UndoRecord& record : records) by_path[record.path].push_back(&record);
+  std::vector<const std::vector<const UndoRecord*>*> histories;
+  for (const auto& [path, history] : by_path) histories.push_back(&history);
+
+  Failures failed(failures);
+  std::atomic<std::size_t> changed{0};
+  for_each_parallel(histories.size(), threads, [&](std::size_t i) {
+    const std::string path = cat(root, "/", histories[i]->front()->path);
+    struct stat st;
+    if (::lstat(path.c_str(), &st) != 0 || !S_ISREG(st.st_mode)) return;
+    failed.guard(path, [&] {
+      const elf::Bytes before = elf::load_bytes(path);
+      elf::Bytes now = before;
+      for (auto record = histories[i]->rbegin(); record != histories[i]->rend(); ++record)
+        if (auto old = undo(**record, now)) now = std::move(*old);
+      if (now == before) return;
+      store_keeping_times(path, before, now);
+      changed++;
+    });
+  });
+
+  for_each_parallel(programs.size(), threads, [&](std::size_t i) {
+    const std::string path = cat(root, "/", programs[i]);
+    failed.guard(path, [&] {
+      const Mapped file(path);
+      if (file.bytes().empty()) return;
+      for (const std::string& prefix : prefixes) {
+        if (!elf::has_root_prefix(elf::View(file.bytes()), prefix)) continue;
+        const elf::Bytes before(file.bytes().begin(), file.bytes().end());
+        elf::Editor editor(before);
+        elf::restore_root_prefix(editor, prefix);
+        if (!editor.changed()) continue;
+        store_keeping_times(path, before, editor.finish());
+        changed++;
+        return;
+      }
+    });
+  });
+  return changed;
+}
+
+}  // namespace udocker::engine

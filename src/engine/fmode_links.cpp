@@ -1,0 +1,123 @@
+// Absolute symbolic links of a container's tree, to host paths and back.
+#include "engine/fmode_parts.hpp"
+
+#include "util/file.hpp"
+#include "util/strings.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace udocker::engine {
+
+namespace {
+
+// The part of a target that looks like the root of some container; empty when there is none.
+std::string recognised_root(const std::string& target) {
+  const std::size_t containers = target.find("/containers/");
+  if (containers == std::string::npos) return {};
+  const std::size_t id = target.find('/', containers + 12);
+  if (id == std::string::npos || target.compare(id, 5, "/ROOT") != 0) return {};
+  return id + 5 == target.size() || target[id + 5] == '/' ? target.substr(0, id + 5) : std::string();
+}
+
+std::string origin(const std::string& target, const std::string& old_root) {
+  return old_root.empty() ? recognised_root(target) : old_root;
+}
+
+// A directory's write permission and times, as they were before its entries were replaced.
+class Directory {
+ public:
+  explicit Directory(std::string path) : path_(std::move(path)), known_(::stat(path_.c_str(), &before_) == 0) {
+    if (known_ && (before_.st_mode & S_IWUSR) == 0)
+      opened_ = ::chmod(path_.c_str(), (before_.st_mode & 07777) | S_IWUSR) == 0;
+  }
+  ~Directory() {
+    if (!known_) return;
+    const timespec times[2] = {before_.st_atim, before_.st_mtim};
+    static_cast<void>(::utimensat(AT_FDCWD, path_.c_str(), times, 0));
+    if (opened_) static_cast<void>(::chmod(path_.c_str(), before_.st_mode & 07777));
+  }
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+
+ private:
+  std::string path_;
+  struct stat before_;
+  bool known_, opened_ = false;
+};
+
+// Replaces a link by one with another target, keeping its times and group; 0 or errno.
+int replace_link(const std::string& path, const std::string& target) {
+  struct stat st;
+  if (::lstat(path.c_str(), &st) != 0) return errno;
+  const std::string temporary = path + ".udocker-link";
+  if (::unlink(temporary.c_str()) != 0 && errno != ENOENT) return errno;
+  if (::symlink(target.c_str(), temporary.c_str()) != 0) return errno;
+  static_cast<void>(::lchown(temporary.c_str(), st.st_uid, st.st_gid));
+  const timespec times[2] = {st.st_atim, st.st_mtim};
+  static_cast<void>(::utimensat(AT_FDCWD, temporary.c_str(), times, AT_SYMLINK_NOFOLLOW));
+  if (::rename(temporary.c_str(), path.c_str()) == 0) return 0;
+  const int failure = errno;
+  ::unlink(temporary.c_str());
+  return failure;
+}
+
+template <typename Target>
+std::size_t change_links(const std::string& root, const std::vector<ScannedLink>& links, const Target& wanted,
+                         std::vector<std::string>& failures) {
+  std::size_t changed = 0;
+  std::string open;
+  std::unique_ptr<Directory> directory;
+  for (const ScannedLink& link : links) {
+    const std::string path = cat(root, "/", link.path);
+    if (link.path.ends_with(".udocker-link")) {  // left by a change that was killed
+      ::unlink(path.c_str());
+      continue;
+    }
+    const std::string target = wanted(link.target);
+    if (target == link.target) continue;
+    const std::string parent = path_dirname(path);
+    if (!directory || parent != open) {
+      directory.reset();
+      directory = std::make_unique<Directory>(parent);
+      open = parent;
+    }
+    if (const int failure = replace_link(path, target); failure == 0) changed++;
+    else failures.push_back(cat("cannot change the link ", printable(path), ": ", std::strerror(failure)));
+  }
+  return changed;
+}
+
+}  // namespace
+
+std::string turned_target(const std::string& target, const std::string& root, const std::string& old_root) {
+  const std::string from = origin(target, old_root);
+  if (!from.empty() && from != root && starts_with_word(target, from)) return root + target.substr(from.size());
+  if (starts_with_word(target, root)) return target;
+  return root + target;
+}
+
+std::string restored_target(const std::string& target, const std::string& root, const std::string& old_root) {
+  const std::string from = origin(target, old_root);
+  std::string out = target;
+  if (!from.empty() && starts_with_word(target, from)) out = target.substr(from.size());
+  else if (starts_with_word(target, root)) out = target.substr(root.size());
+  return out.empty() ? "/" : out;
+}
+
+std::size_t turn_links(const std::string& root, const std::string& old_root, const std::vector<ScannedLink>& links,
+                       std::vector<std::string>& failures) {
+  return change_links(root, links, [&](const std::string& t) { return turned_target(t, root, old_root); }, failures);
+}
+
+std::size_t restore_links(const std::string& root, const std::string& old_root, const std::vector<ScannedLink>& links,
+                          std::vector<std::string>& failures) {
+  return change_links(root, links, [&](const std::string& t) { return restored_target(t, root, old_root); }, failures);
+}
+
+}  // namespace udocker::engine

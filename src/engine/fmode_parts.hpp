@@ -1,0 +1,34 @@
+// The steps behind change_fmode; see fmode.hpp for what they mean.
+#pragma once
+#include "engine/fmode.hpp"
+#include "engine/fmode_scan.hpp"
+
+#include <string>
+#include <vector>
+
+namespace udocker::engine {
+
+// `root` is the real path of ROOT, `old_root` the content of root.path (empty: unknown). The number of links changed.
+std::size_t turn_links(const std::string& root, const std::string& old_root, const std::vector<ScannedLink>& links,
+                       std::vector<std::string>& failures);
+std::size_t restore_links(const std::string& root, const std::string& old_root, const std::vector<ScannedLink>& links,
+                          std::vector<std::string>& failures);
+
+// The target a link gets; the same text when it stays. Pure.
+std::string turned_target(const std::string& target, const std::string& root, const std::string& old_root);
+std::string restored_target(const std::string& target, const std::string& root, const std::string& old_root);
+
+// The loader without the host's directories; same size. Pure.
+std::string neutral_loader(std::string bytes);
+void patch_loader(const std::string& container_dir, const std::string& root);
+void restore_loader(const std::string& container_dir, const std::string& root);
+
+// Puts `prefix` (the real path of ROOT) into all programs; originals of changed bytes go to patch.undo first.
+std::size_t patch_files(const std::string& container_dir, const std::string& root, const std::vector<std::string>& programs,
+                        unsigned threads, std::vector<std::string>& failures);
+// Brings back the bytes that patch.undo holds, then takes any of `prefixes` out of what is left.
+std::size_t restore_files(const std::string& container_dir, const std::string& root,
+                          const std::vector<std::string>& programs, const std::vector<std::string>& prefixes,
+                          unsigned threads, std::vector<std::string>& failures);
+
+}  // namespace udocker::engine
