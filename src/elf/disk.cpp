@@ -2,11 +2,9 @@
 
 #include "util/error.hpp"
 #include "util/fd.hpp"
-#include "util/file.hpp"
 
 #include <algorithm>
 #include <cerrno>
-#include <optional>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -19,16 +17,6 @@ namespace {
 
 constexpr std::uint64_t kMaxFile = std::uint64_t{4} << 30;
 constexpr std::size_t kStep = 4096;
-
-void write_at(int fd, ByteView bytes, std::uint64_t offset, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t done = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (done < 0 && errno == EINTR) continue;
-    if (done < 0) throw_errno("cannot write", path);
-    bytes = bytes.subspan(static_cast<std::size_t>(done));
-    offset += static_cast<std::size_t>(done);
-  }
-}
 
 }  // namespace
 
@@ -43,34 +31,45 @@ Bytes load_bytes(const std::string& path) {
   return bytes;
 }
 
-void store_in_place(const std::string& path, ByteView before, ByteView after) {
-  std::optional<mode_t> old_mode;
-  int raw = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (raw < 0 && errno == ELOOP) raw = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
-  if (raw < 0 && errno == EACCES) {
-    struct stat st;
-    if (::stat(path.c_str(), &st) == 0 && ::chmod(path.c_str(), (st.st_mode & 07777) | S_IWUSR) == 0) {
-      old_mode = st.st_mode & 07777;
-      raw = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
-    } else {
-      errno = EACCES;
-    }
+OpenForChange::OpenForChange(std::string path) : path_(std::move(path)) {
+  const char* name = path_.c_str();
+  const auto open = [&] { return ::open(name, O_WRONLY | O_CLOEXEC | O_NONBLOCK); };
+  if (::stat(name, &before_) != 0) throw_errno("cannot read", path_);
+  fd_.reset(open());
+  if (!fd_ && errno == EACCES && ::chmod(name, (before_.st_mode & 07777) | S_IWUSR) == 0) {
+    opened_up_ = true;
+    fd_.reset(open());
   }
   const int failure = errno;
-  UniqueFd fd(raw);
-  const ScopeExit mode_back([&] {
-    if (old_mode) static_cast<void>(::chmod(path.c_str(), *old_mode));
-  });
-  if (!fd) throw SystemError("cannot write", path, failure);
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-    throw Error("another program is changing " + path);
+  if (fd_ && ::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+    throw Error("another program is changing " + path_);
+  if (fd_) return;
+  if (opened_up_) static_cast<void>(::chmod(name, before_.st_mode & 07777));
+  throw SystemError("cannot write", path_, failure);
+}
 
+OpenForChange::~OpenForChange() {
+  if (opened_up_) static_cast<void>(::fchmod(fd_.get(), before_.st_mode & 07777));
+}
+
+void OpenForChange::write(ByteView bytes, std::uint64_t offset) const {
+  while (!bytes.empty()) {
+    const ssize_t done = ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) throw_errno("cannot write", path_);
+    bytes = bytes.subspan(static_cast<std::size_t>(done));
+    offset += static_cast<std::size_t>(done);
+  }
+}
+
+void store_in_place(const std::string& path, ByteView before, ByteView after) {
+  const OpenForChange file(path);
   const std::size_t common = std::min(before.size(), after.size());
   if (after.size() > before.size()) {
     try {
-      write_at(fd.get(), after.subspan(common), common, path);
+      file.write(after.subspan(common), common);
     } catch (...) {
-      static_cast<void>(::ftruncate(fd.get(), static_cast<off_t>(before.size())));
+      static_cast<void>(::ftruncate(file.fd(), static_cast<off_t>(before.size())));
       throw;
     }
   }
@@ -78,11 +77,10 @@ void store_in_place(const std::string& path, ByteView before, ByteView after) {
     const std::size_t size = std::min(kStep, common - at);
     const ByteView chunk = after.subspan(at, size);
     if (!std::equal(chunk.begin(), chunk.end(), before.begin() + static_cast<std::ptrdiff_t>(at)))
-      write_at(fd.get(), chunk, at, path);
+      file.write(chunk, at);
   }
-  if (after.size() < before.size() && ::ftruncate(fd.get(), static_cast<off_t>(after.size())) != 0)
+  if (after.size() < before.size() && ::ftruncate(file.fd(), static_cast<off_t>(after.size())) != 0)
     throw_errno("cannot shorten", path);
-  fd.close_checked(path);
 }
 
 }  // namespace udocker::elf

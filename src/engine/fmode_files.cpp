@@ -22,6 +22,8 @@ namespace udocker::engine {
 
 namespace {
 
+constexpr std::size_t kGrowth = 256u << 10;
+
 // A file's bytes without reading them all; empty for what is no ELF file.
 class Mapped {
  public:
@@ -87,13 +89,18 @@ std::size_t patch_files(const std::string& container_dir, const std::string& roo
     failed.guard(path, [&] {
       const Mapped file(path);
       if (file.bytes().empty() || !elf::wants_root_prefix(elf::View(file.bytes()), root)) return;
-      const elf::Bytes before(file.bytes().begin(), file.bytes().end());
-      elf::Editor editor(before);
+      // One buffer for all files of a thread: fresh memory costs more than copying into old.
+      thread_local elf::Bytes buffer;
+      buffer.clear();
+      buffer.reserve(file.bytes().size() + kGrowth);
+      buffer.assign(file.bytes().begin(), file.bytes().end());
+      elf::Editor editor(std::move(buffer));
       elf::set_root_prefix(editor, root);
-      if (!editor.changed()) return;
-      const elf::Bytes after = editor.finish();
-      journal.add(make_undo(programs[i], before, after));
-      store_keeping_times(path, before, after);
+      buffer = editor.finish();
+      const UndoRecord record = make_undo(programs[i], file.bytes(), buffer);
+      if (record.extents.empty()) return;
+      journal.add(record);
+      write_new(path, record);
       changed++;
     });
   });
@@ -116,13 +123,10 @@ std::size_t restore_files(const std::string& container_dir, const std::string& r
     struct stat st;
     if (::lstat(path.c_str(), &st) != 0 || !S_ISREG(st.st_mode)) return;
     failed.guard(path, [&] {
-      const elf::Bytes before = elf::load_bytes(path);
-      elf::Bytes now = before;
+      bool restored = false;
       for (auto record = histories[i]->rbegin(); record != histories[i]->rend(); ++record)
-        if (auto old = undo(**record, now)) now = std::move(*old);
-      if (now == before) return;
-      store_keeping_times(path, before, now);
-      changed++;
+        restored = write_old(path, **record) || restored;
+      if (restored) changed++;
     });
   });
 

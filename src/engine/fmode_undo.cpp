@@ -1,5 +1,6 @@
 #include "engine/fmode_undo.hpp"
 
+#include "elf/disk.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
 
@@ -8,6 +9,7 @@
 #include <cstring>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace udocker::engine {
@@ -16,6 +18,7 @@ namespace {
 
 constexpr std::uint32_t kMagic = 0x4f444e55;  // "UNDO"
 constexpr std::size_t kJoin = 32;             // extents nearer than this become one
+constexpr std::size_t kBlock = 1024;
 constexpr std::uint64_t kMaxUndo = std::uint64_t{2} << 30;
 
 std::uint32_t checksum(std::string_view bytes) {
@@ -74,6 +77,11 @@ UndoRecord make_undo(std::string path, elf::ByteView before, elf::ByteView after
   const std::size_t common = std::min(before.size(), after.size());
   std::size_t at = 0;
   while (at < common) {
+    const std::size_t block = std::min(kBlock, common - at);
+    if (std::memcmp(before.data() + at, after.data() + at, block) == 0) {
+      at += block;
+      continue;
+    }
     at = static_cast<std::size_t>(
         std::mismatch(before.begin() + static_cast<std::ptrdiff_t>(at),
                       before.begin() + static_cast<std::ptrdiff_t>(common), after.begin() + static_cast<std::ptrdiff_t>(at))
@@ -90,27 +98,53 @@ UndoRecord make_undo(std::string path, elf::ByteView before, elf::ByteView after
   return record;
 }
 
-std::optional<elf::Bytes> undo(const UndoRecord& record, elf::ByteView now) {
-  if (now.size() < std::min(record.old_size, record.new_size) || now.size() > std::max(record.old_size, record.new_size))
-    return std::nullopt;
-  elf::Bytes out(now.begin(), now.end());
-  out.resize(record.old_size);
-  for (const UndoExtent& extent : record.extents) {
-    for (std::size_t i = 0; i < std::max(extent.before.size(), extent.after.size()); i++) {
-      const std::uint64_t at = extent.offset + i;
-      if (at >= now.size()) break;
-      const bool old = i < extent.before.size() && now[at] == extent.before[i];
-      const bool changed = i < extent.after.size() && now[at] == extent.after[i];
-      // Bytes behind the old end may still be the zeros of a hole.
-      if (!old && !changed && !(at >= record.old_size && now[at] == 0)) return std::nullopt;
-    }
-    if (!elf::inside(extent.offset, extent.before.size(), out.size())) {
-      if (extent.before.empty()) continue;
-      return std::nullopt;
-    }
-    std::copy(extent.before.begin(), extent.before.end(), out.begin() + static_cast<std::ptrdiff_t>(extent.offset));
+void write_new(const std::string& path, const UndoRecord& record) {
+  const elf::OpenForChange file(path);
+  const timespec times[2] = {file.before().st_atim, file.before().st_mtim};
+  try {
+    // From the end, so that added bytes come before anything refers to them.
+    for (auto extent = record.extents.rbegin(); extent != record.extents.rend(); ++extent)
+      file.write(extent->after, extent->offset);
+  } catch (...) {
+    if (record.new_size > record.old_size) static_cast<void>(::ftruncate(file.fd(), static_cast<off_t>(record.old_size)));
+    throw;
   }
-  return out;
+  if (record.new_size < record.old_size && ::ftruncate(file.fd(), static_cast<off_t>(record.new_size)) != 0)
+    throw_errno("cannot shorten", path);
+  static_cast<void>(::futimens(file.fd(), times));
+}
+
+bool write_old(const std::string& path, const UndoRecord& record) {
+  {
+    const UniqueFd fd = open_fd(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    struct stat st;
+    if (::fstat(fd.get(), &st) != 0) throw_errno("cannot read", path);
+    const auto size = static_cast<std::uint64_t>(st.st_size);
+    if (!S_ISREG(st.st_mode) || size < std::min(record.old_size, record.new_size) ||
+        size > std::max(record.old_size, record.new_size))
+      return false;
+    bool old = size == record.old_size;
+    for (const UndoExtent& extent : record.extents) {
+      elf::Bytes now(std::max(extent.before.size(), extent.after.size()));
+      const ssize_t got = ::pread(fd.get(), now.data(), now.size(), static_cast<off_t>(extent.offset));
+      if (got < 0) throw_errno("cannot read", path);
+      for (std::size_t i = 0; i < static_cast<std::size_t>(got); i++) {
+        const bool was = i < extent.before.size() && now[i] == extent.before[i];
+        const bool is = i < extent.after.size() && now[i] == extent.after[i];
+        // Bytes behind the old end may still be the zeros of a hole.
+        if (!was && !is && !(extent.offset + i >= record.old_size && now[i] == 0)) return false;
+        old = old && was;
+      }
+    }
+    if (old) return true;
+  }
+  const elf::OpenForChange file(path);
+  const timespec times[2] = {file.before().st_atim, file.before().st_mtim};
+  for (const UndoExtent& extent : record.extents)
+    if (!extent.before.empty()) file.write(extent.before, extent.offset);
+  if (::ftruncate(file.fd(), static_cast<off_t>(record.old_size)) != 0) throw_errno("cannot shorten", path);
+  static_cast<void>(::futimens(file.fd(), times));
+  return true;
 }
 
 UndoWriter::UndoWriter(const std::string& path)

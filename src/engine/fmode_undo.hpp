@@ -3,7 +3,6 @@
 #include "elf/codec.hpp"
 #include "util/fd.hpp"
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,9 +22,12 @@ struct UndoRecord {
 
 // What turns `before` into `after`. Pure.
 UndoRecord make_undo(std::string path, elf::ByteView before, elf::ByteView after);
-// The old bytes again, from those of a file that holds the new ones, the old ones, or what a killed change left of
-// both. Nothing when the file has become another one since. Pure.
-std::optional<elf::Bytes> undo(const UndoRecord& record, elf::ByteView now);
+// Makes the file at `path` the new or the old one by writing only what differs: inode, mode, owner and times stay. What
+// is added is written first and cut off again when that fails. Throws SystemError.
+void write_new(const std::string& path, const UndoRecord& record);
+// False, and nothing written, when the file is not the one of the record any more: it must hold the new bytes, the old
+// ones, or what a killed change left of both.
+bool write_old(const std::string& path, const UndoRecord& record);
 
 // Appends whole records; several threads may add at once. A record is in the file before add() returns.
 class UndoWriter {

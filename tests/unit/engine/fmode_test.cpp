@@ -196,15 +196,28 @@ TEST(FmodeUndo, BringsBackBytesAlsoAfterAKilledWrite) {
   for (const std::size_t at : {5u, 6u, 100u, 1000u, 4096u}) after[at] ^= 0x55;
   after.resize(before.size() + 500, 7);
   const UndoRecord record = make_undo("x", before, after);
-  EXPECT_EQ(undo(record, after), before);
-  EXPECT_EQ(undo(record, before), before);
+  const TempDir dir(testing::TempDir());
+  const std::string path = dir.path() + "/file";
+  const auto restored = [&](const elf::Bytes& from) {
+    make_file(path, {reinterpret_cast<const char*>(from.data()), from.size()});
+    return write_old(path, record);
+  };
+  for (const elf::Bytes& from : {after, before}) {
+    EXPECT_TRUE(restored(from));
+    EXPECT_EQ(elf::load_bytes(path), before);
+  }
+  write_new(path, record);
+  EXPECT_EQ(elf::load_bytes(path), after);
   elf::Bytes half = after;
   std::copy(before.begin() + 900, before.begin() + 4200, half.begin() + 900);
-  EXPECT_EQ(undo(record, half), before);
+  EXPECT_TRUE(restored(half));
+  EXPECT_EQ(elf::load_bytes(path), before);
   half.resize(before.size() + 100);
-  EXPECT_EQ(undo(record, half), before);
+  EXPECT_TRUE(restored(half));
+  EXPECT_EQ(elf::load_bytes(path), before);
   half[100] = 0x99;
-  EXPECT_FALSE(undo(record, half));
+  EXPECT_FALSE(restored(half));
+  EXPECT_EQ(elf::load_bytes(path), half);
 }
 
 TEST(FmodeUndo, ReadsWholeRecordsOnly) {
