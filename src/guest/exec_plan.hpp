@@ -3,6 +3,7 @@
 #include "guest/elf.hpp"
 #include "guest/memory.hpp"
 #include "guest/resolve.hpp"
+#include "guest/table.hpp"
 
 namespace udocker::guest {
 
@@ -30,7 +31,8 @@ struct ExecPlan {
 
 // `path` relative to `directory` in guest terms. 0 or the -errno of execve (-ENOENT, -EACCES, -ENOEXEC, -ELOOP …).
 // `empty_path`: fexecve of `directory` itself.
-long plan_exec(const Place& place, Workspace& work, const class Owners* owners, int directory, Text path, Follow follow,
-               bool empty_path, ExecPlan& plan);
+// `found` is working space.
+long plan_exec(const Place& place, Workspace& work, Resolved& found, const class Owners* owners, int directory,
+               Text path, Follow follow, bool empty_path, ExecPlan& plan);
 
 }  // namespace udocker::guest

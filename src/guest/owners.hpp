@@ -3,6 +3,7 @@
 // Also usable from hosted code (image extraction, export, clone): nothing here throws or allocates.
 #pragma once
 #include "guest/path.hpp"
+#include "guest/sys.hpp"
 
 namespace udocker::guest {
 
@@ -41,6 +42,9 @@ class Owners {
   // The key of a file by host path, not following a link, or of an open descriptor (path ""). 0 or -errno.
   long key_of(int dir, const char* path, FileKey& out) const;
 
+  // The same from a stat at hand; (dir, path, flags) name the file again for its birth time.
+  FileKey key_of_stat(const sys::Stat& stat, int dir, const char* path, int flags) const;
+
   bool find(const FileKey& key, Owner& out) const;
   // Like find, with the values of a stat; asks the kernel for the birth time only when the inode is known.
   // (dir, path, flags) name the same file again.
@@ -65,10 +69,13 @@ class Owners {
   const Slot* find_slot(uint64_t dev, uint64_t ino) const;
   Slot* claim_slot(uint64_t dev, uint64_t ino);
   long map_to(size_t bytes);
+  template <class Take>
+  void each_xattr(const FileKey& key, Take take) const;
+  long append_xattr(const FileKey& key, Text name, const void* value, size_t size, bool removed);
 
   char* base_ = nullptr;
   size_t mapped_ = 0;
-  int fd_ = -1;
+  int fd_ = -1, xattr_fd_ = -1;
   bool writable_ = false;
   uint64_t root_dev_ = 0;
 };

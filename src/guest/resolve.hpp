@@ -33,13 +33,14 @@ struct Resolved {
   Last last = Last::unknown;
   bool is_mount_point = false;  // the last component is itself the target of a bind
   bool trailing = false;        // the caller wrote a trailing slash
+  bool walked_links = false;    // some link was followed on a walk (a cached directory does not tell)
   bool read_only() const { return mount && (mount->flags & kMountReadOnly); }
 };
 
-// Working space of one resolution, 4 pages; give each thread its own.
+// Working space of one resolution, 5 pages; give each thread its own.
 struct Workspace {
   GuestPath pending;  // what is still to be walked
-  GuestPath spare;
+  GuestPath spare, other, key;
   HostPath link;
 };
 

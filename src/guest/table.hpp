@@ -24,8 +24,8 @@ enum class Op : uint8_t {
   send_to, send_message, send_messages, socket_call,
   peer_name,     // getsockname, getpeername, accept: address comes back
   get_id, get_res_id, get_groups, set_id, set_groups, capget, capset, prctl,
-  uname, set_name, getdents, ptrace, wait, unshare, clone, clone3, seccomp,
-  get_affinity, set_affinity, handle_at, ids_of_socket, file_attr,
+  uname, set_name, getdents, ptrace, wait, unshare, clone, seccomp,
+  get_affinity, set_affinity,
 };
 
 enum Trait : uint16_t {

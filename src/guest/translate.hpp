@@ -36,12 +36,10 @@ inline constexpr size_t kMaxBlobs = 3;
 enum class Post : uint8_t {
   none,
   own_created,    // a file was made: record its emulated owner or mode
-  own_descriptor, // the same for a descriptor that open returned
   socket_name,    // map an AF_UNIX address back
   listing,        // add mounts to a directory listing
   release,        // change uname's answer
   close_extra,    // close Decision::extra_fd of the engine once the call is over
-  chdir_done,
 };
 
 struct Decision {
@@ -65,11 +63,16 @@ struct Task {
   Identity* identity = nullptr;  // null: ids are the real ones
   Owners* owners = nullptr;      // null: nothing is remembered
   GuestPath* chroot_to = nullptr;  // where a chroot() stores the new root (place.root then refers to it); null: EPERM
+  // Notes that the additional entries of this directory descriptor were given; true if they had been before. Null: none
+  // are added.
+  bool (*listing_ended)(void* context, int descriptor) = nullptr;
   int engine_pid = 0;            // process that runs this code (its /proc/PID/fd holds extra_fd); equals place.pid in-process
   // Working space; contents are void between calls except what the last Decision points to.
   Workspace work;
+  GuestPath input, input2;  // the paths as the program wrote them
   Resolved first, second;
   ExecPlan plan;
+  HostPath text;
   char small[512];
 };
 

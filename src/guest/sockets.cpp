@@ -1,0 +1,290 @@
+// Calls with socket addresses: names of AF_UNIX sockets are paths, and ports may be mapped.
+#include "guest/parts.hpp"
+
+namespace udocker::guest {
+
+namespace {
+
+constexpr uint16_t kUnix = 1, kInet = 2, kInet6 = 10;
+constexpr size_t kUnixPath = 108, kAddressMax = 128;
+
+struct Address {
+  uint32_t size = 0;
+  union {
+    uint16_t family;
+    char bytes[kAddressMax];
+  };
+  const char* path() const { return bytes + 2; }
+  size_t path_room() const { return size > 2 ? size - 2 : 0; }
+  uint16_t port() const { return static_cast<uint16_t>((static_cast<unsigned char>(bytes[2]) << 8) | static_cast<unsigned char>(bytes[3])); }
+  void set_port(uint16_t port) {
+    bytes[2] = static_cast<char>(port >> 8);
+    bytes[3] = static_cast<char>(port);
+  }
+};
+
+enum class Use : uint8_t { bind, reach };
+enum class Outcome : uint8_t { same, changed, answered };
+
+// A name that does not fit: the directory as a descriptor of ours, reached through /proc.
+long shorten(const Step& step, HostPath& host) {
+  HostPath& directory = step.task.work.link;
+  Text full = host.text();
+  size_t end = full.size;
+  while (end > 0 && full[end - 1] != '/') --end;
+  directory.assign(full.first(end ? end : 1));
+  constexpr int kPathDirectory = 010000000 | 02000000;
+  long fd = sys::open(directory.c_str(), kPathDirectory);
+  if (fd < 0) return fd;
+  step.decision.extra_fd = static_cast<int>(fd);
+  directory.assign("/proc/");
+  directory.append_number(static_cast<uint64_t>(step.task.engine_pid));
+  directory.append("/fd/");
+  directory.append_number(static_cast<uint64_t>(fd));
+  directory.append("/");
+  directory.append(full.from(end));
+  host.assign(directory.text());
+  return 0;
+}
+
+Outcome map_unix(const Step& step, Address& address, Use use) {
+  size_t room = address.path_room();
+  if (room == 0 || address.path()[0] == '\0') return Outcome::same;
+  size_t length = 0;
+  while (length < room && length < kUnixPath && address.path()[length]) ++length;
+  GuestPath& name = step.task.input;
+  name.assign({address.path(), length});
+  Follow follow = use == Use::bind ? Follow::no : Follow::yes;
+  if (plain_name(step, sys::kAtCwd, name, follow)) return Outcome::same;
+  Resolved& found = step.task.first;
+  if (!map_path(step, sys::kAtCwd, name, follow, found)) return Outcome::answered;
+  if (use == Use::bind && found.read_only()) {
+    step.answer(-EROFS);
+    return Outcome::answered;
+  }
+  if (found.host.size() >= kUnixPath) {
+    long result = shorten(step, found.host);
+    if (result == 0 && found.host.size() >= kUnixPath) result = -ENAMETOOLONG;
+    if (result < 0) {
+      step.answer(result);
+      return Outcome::answered;
+    }
+  }
+  __builtin_memcpy(address.bytes + 2, found.host.c_str(), found.host.size() + 1);
+  address.size = static_cast<uint32_t>(2 + found.host.size() + 1);
+  return Outcome::changed;
+}
+
+Outcome map_port(const Step& step, Address& address, Use use) {
+  const View& view = step.view();
+  if (address.size < 4) return Outcome::same;
+  for (size_t i = 0; i < view.port_count; ++i) {
+    if (view.ports[i].guest != address.port()) continue;
+    address.set_port(view.ports[i].host);
+    return Outcome::changed;
+  }
+  if (use == Use::bind && view.has(kAnyPort) && address.port() != 0) {
+    address.set_port(0);
+    return Outcome::changed;
+  }
+  return Outcome::same;
+}
+
+Outcome map_address(const Step& step, Address& address, Use use) {
+  if (address.size < 2) return Outcome::same;
+  if (address.family == kUnix) return map_unix(step, address, use);
+  if (address.family == kInet || address.family == kInet6) return map_port(step, address, use);
+  return Outcome::same;
+}
+
+// False: the kernel shall judge the address itself.
+bool read_address(const Step& step, uint64_t from, uint64_t size, Address& out) {
+  if (from == 0 || size < 2 || size > kAddressMax) return false;
+  out.size = static_cast<uint32_t>(size);
+  return step.task.memory->read(from, out.bytes, size) == 0;
+}
+
+Address& small_address(const Step& step) { return *reinterpret_cast<Address*>(step.task.small); }
+
+// An address given by two arguments: pointer and length.
+void map_arguments(const Step& step, int pointer, int length, Use use) {
+  Address& address = small_address(step);
+  if (!read_address(step, step.call.arg[pointer], step.call.arg[length] & 0xffffffff, address)) return;
+  if (map_address(step, address, use) != Outcome::changed) return;
+  step.put(pointer, address.bytes, address.size);
+  step.set_argument(length, address.size);
+}
+
+// struct msghdr of both word sizes begins with name and name length.
+struct Header64 {
+  uint64_t name;
+  uint32_t name_size, pad;
+  uint64_t rest[5];
+};
+struct Header32 {
+  uint32_t name, name_size, rest[5];
+};
+
+// The message's header is rewritten in the program's own memory: it is the caller's buffer, and the changed name is
+// put where the old one was when it fits; a longer one goes behind the header copy.
+void map_message(const Step& step) {
+  Task& task = step.task;
+  bool narrow = step.call.abi == Abi::i386;
+  Header64 header;
+  Header32 small;
+  uint64_t name;
+  uint32_t size;
+  long result = narrow ? task.memory->read(step.call.arg[1], &small, sizeof small)
+                       : task.memory->read(step.call.arg[1], &header, sizeof header);
+  if (result < 0) return;
+  name = narrow ? small.name : header.name;
+  size = narrow ? small.name_size : header.name_size;
+  if (name == 0) return;
+  Address& address = small_address(step);
+  if (!read_address(step, name, size, address)) return;
+  if (map_address(step, address, Use::reach) != Outcome::changed) return;
+  // The copy of the header travels with the address right behind it; the engine tells us where it will lie.
+  char* block = task.text.buffer();
+  size_t header_size = narrow ? sizeof small : sizeof header;
+  uint64_t place = task.memory->place_for(header_size + address.size);
+  if (place == 0) return step.answer(-ENOMEM);
+  if (narrow) {
+    small.name = static_cast<uint32_t>(place + header_size);
+    small.name_size = address.size;
+    __builtin_memcpy(block, &small, sizeof small);
+  } else {
+    header.name = place + header_size;
+    header.name_size = address.size;
+    __builtin_memcpy(block, &header, sizeof header);
+  }
+  __builtin_memcpy(block + header_size, address.bytes, address.size);
+  result = task.memory->write(place, block, header_size + address.size);
+  if (result < 0) return step.answer(result);
+  step.set_argument(1, place);
+}
+
+// sendmmsg with names is sent one by one by the program's own loop: only the first message is taken.
+void map_messages(const Step& step) {
+  uint64_t first = 0;
+  size_t width = step.call.abi == Abi::i386 ? 4 : 8;
+  if (step.call.arg[2] == 0 || step.task.memory->read(step.call.arg[1], &first, width) < 0 || first == 0) return;
+  uint64_t copy_from = step.call.arg[1];
+  Address& address = small_address(step);
+  uint32_t size = 0;
+  if (step.task.memory->read(copy_from + width, &size, 4) < 0 || !read_address(step, first, size, address)) return;
+  if (map_address(step, address, Use::reach) != Outcome::changed) return;
+  if (address.size > size) return step.answer(-ENAMETOOLONG);
+  long result = step.task.memory->write(first, address.bytes, address.size);
+  if (result < 0) return step.answer(result);
+  step.set_argument(2, 1);
+}
+
+void map_socketcall(const Step& step) {
+  constexpr uint64_t kBind = 2, kConnect = 3, kSendTo = 11, kSendMessage = 16, kSendMessages = 20;
+  constexpr uint64_t kAccept = 5, kGetName = 6, kGetPeer = 7, kAccept4 = 18;
+  uint64_t which = step.call.arg[0];
+  uint32_t words[6] = {};
+  size_t count = which == kSendTo ? 6 : 3;
+  if (step.task.memory->read(step.call.arg[1], words, count * 4) < 0) return;
+  if (which == kSendMessage || which == kSendMessages) {
+    Call inner = step.call;
+    inner.arg[1] = words[1];
+    inner.arg[2] = words[2];
+    Decision decision;
+    Step nested{step.task, inner, step.row, decision};
+    which == kSendMessage ? map_message(nested) : map_messages(nested);
+    if (decision.action == Action::answer) step.answer(decision.answer);
+    if (decision.action == Action::rewrite) {
+      words[1] = static_cast<uint32_t>(decision.arg[1]);
+      step.task.memory->write(step.call.arg[1], words, count * 4);
+    }
+    return;
+  }
+  if (which == kAccept || which == kGetName || which == kGetPeer || which == kAccept4) {
+    step.decision.post = Post::socket_name;
+    return;
+  }
+  size_t at = which == kSendTo ? 4 : 1;
+  if (which != kBind && which != kConnect && which != kSendTo) return;
+  Address& address = small_address(step);
+  if (!read_address(step, words[at], words[at + 1], address)) return;
+  if (map_address(step, address, which == kBind ? Use::bind : Use::reach) != Outcome::changed) return;
+  uint64_t place = step.task.memory->place_for(kAddressMax + 32);
+  if (place == 0) return step.answer(-ENOMEM);
+  words[at] = static_cast<uint32_t>(place + 32);
+  words[at + 1] = address.size;
+  long result = step.task.memory->write(place, words, count * 4);
+  if (result == 0) result = step.task.memory->write(place + 32, address.bytes, address.size);
+  if (result < 0) return step.answer(result);
+  step.set_argument(1, place);
+}
+
+}  // namespace
+
+void do_socket(const Step& step) {
+  switch (step.row.op) {
+    case Op::socket_name:
+      return map_arguments(step, 1, 2, step.row.detail == 0 ? Use::bind : Use::reach);
+    case Op::send_to:
+      if (step.call.arg[4]) map_arguments(step, 4, 5, Use::reach);
+      return;
+    case Op::send_message:
+      return map_message(step);
+    case Op::send_messages:
+      return map_messages(step);
+    case Op::socket_call:
+      return map_socketcall(step);
+    case Op::peer_name: {
+      if (step.call.arg[1] == 0) return;
+      uint32_t room = 0;
+      if (step.task.memory->read(step.call.arg[2], &room, sizeof room) < 0) return;
+      step.decision.post = Post::socket_name;
+      step.decision.keep[0] = room;
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+long finish_socket(Task& task, const Call& call, const Decision& decision, long result) {
+  if (result < 0) return result;
+  uint64_t pointer = call.arg[1], length = call.arg[2];
+  if (decision.row->op == Op::socket_call) {
+    uint32_t words[3];
+    if (task.memory->read(call.arg[1], words, sizeof words) < 0) return result;
+    pointer = words[1];
+    length = words[2];
+  }
+  uint32_t size = 0;
+  auto& address = *reinterpret_cast<Address*>(task.small);
+  if (pointer == 0 || task.memory->read(length, &size, sizeof size) < 0 || size < 4) return result;
+  uint32_t got = size < kAddressMax ? size : kAddressMax;
+  auto room = static_cast<uint32_t>(decision.keep[0]);
+  if (room && got > room) got = room;
+  if (task.memory->read(pointer, address.bytes, got) < 0) return result;
+  address.size = got;
+  const View& view = *task.place.view;
+  if (address.family == kInet || address.family == kInet6) {
+    for (size_t i = 0; i < view.port_count; ++i) {
+      if (view.ports[i].host != address.port()) continue;
+      address.set_port(view.ports[i].guest);
+      task.memory->write(pointer, address.bytes, got);
+      break;
+    }
+    return result;
+  }
+  if (address.family != kUnix || address.path()[0] != '/') return result;
+  size_t path_size = 0;
+  while (path_size < got - 2 && address.path()[path_size]) ++path_size;
+  if (!host_to_guest(view, {address.path(), path_size}, task.input)) return result;
+  Text shown = task.input.text();
+  auto full = static_cast<uint32_t>(2 + shown.size + 1);
+  uint32_t fits = full < got ? full : got;
+  __builtin_memcpy(address.bytes + 2, shown.data, fits > 3 ? fits - 3 : 0);
+  address.bytes[fits - 1] = '\0';
+  if (task.memory->write(pointer, address.bytes, fits) == 0) task.memory->write(length, &full, sizeof full);
+  return result;
+}
+
+}  // namespace udocker::guest
