@@ -1,0 +1,76 @@
+#include "ops/setup.hpp"
+
+#include "engine/auto_mode.hpp"
+#include "engine/fmode.hpp"
+#include "engine/leftovers.hpp"
+#include "host/fix_permissions.hpp"
+#include "ops/nvidia.hpp"
+#include "ops/mode.hpp"
+#include "ops/session.hpp"
+#include "util/error.hpp"
+#include "util/log.hpp"
+#include "util/strings.hpp"
+
+namespace udocker::ops {
+
+using engine::Family;
+using engine::Mode;
+
+namespace {
+
+Mode current_mode(Session& session, const store::Container& container) {
+  auto text = container.execmode();
+  auto mode = text ? engine::find_mode(*text) : std::nullopt;
+  return mode ? *mode : default_mode(session.settings());
+}
+
+Mode wanted_mode(Session& session, const std::string& text) {
+  if (to_lower(text) != "auto") {
+    auto mode = engine::find_mode(text);
+    if (!mode) throw UsageError(cat("invalid execmode: ", printable(text), " (there are: auto ", engine::mode_names(), ")"));
+    return *mode;
+  }
+  config::Settings settings = session.settings();
+  settings.override_default_execution_mode = "auto";
+  return default_mode(settings);
+}
+
+void change_mode(Session& session, const store::Container& container, const SetupOptions& options) {
+  if (container.is_protected()) throw Error("container is protected");
+  Mode wanted = wanted_mode(session, options.execmode), now = current_mode(session, container);
+  std::string recorded = container.execmode().value_or("");
+  engine::FmodeState state = engine::load_fmode_state(container.directory());
+  bool moved = engine::fmode_was_moved(container.directory(), now);
+  if (now == wanted && !options.force && !state.interrupted && !moved) return;
+  store::Lock lock = container.lock();
+  if (engine::has_file_binds(container.directory())) engine::restore_file_binds(container.directory());
+  try {
+    auto report = engine::change_fmode(container.directory(), now, wanted, {.force = options.force || moved});
+    for (const auto& failure : report.failures) log::warning(failure);
+    if (report.links + report.files > 0) log::verbose(cat("changed ", report.links, " links and ", report.files, " files"));
+  } catch (Error& error) {
+    error.add_context("container setup failed");
+    throw;
+  }
+  if (recorded != engine::mode_name(wanted)) container.set_execmode(engine::mode_name(wanted));
+}
+
+}  // namespace
+
+void setup_container(Session& session, const SetupOptions& options) {
+  auto container = session.repository().containers().find(options.container);
+  if (!container) throw Error("invalid container id");
+  if (options.purge) {
+    store::Lock lock = container->lock();
+    engine::restore_file_binds(container->directory());
+    engine::purge_mountpoints(container->directory());
+  }
+  if (options.fix_permissions) host::fix_permissions(container->root());
+  if (options.nvidia) setup_nvidia(session, *container, options.force ? NvidiaReplace::yes : NvidiaReplace::no);
+  if (!options.execmode.empty()) return change_mode(session, *container, options);
+  if (options.purge || options.fix_permissions || options.nvidia) return;
+  log::output(cat("execmode: ", engine::mode_name(current_mode(session, *container))));
+  log::output(cat("nvidiamode: ", has_nvidia(*container) ? "True" : "False"));
+}
+
+}  // namespace udocker::ops

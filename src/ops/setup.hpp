@@ -1,0 +1,19 @@
+// The use case `setup`: execution mode and housekeeping of one container.
+#pragma once
+#include <string>
+
+namespace udocker::ops {
+
+class Session;
+
+struct SetupOptions {
+  std::string container;
+  std::string execmode;  // empty: keep
+  bool force = false, nvidia = false, purge = false, fix_permissions = false;
+};
+
+// In the order of the manual: purge, permissions, NVIDIA, mode. Without any of them it prints the mode.
+// Throws Error; a mode change that was killed is finished by the next call.
+void setup_container(Session& session, const SetupOptions& options);
+
+}  // namespace udocker::ops
