@@ -1,0 +1,46 @@
+#include "ops/registry_access.hpp"
+
+#include "registry/credentials.hpp"
+#include "registry/endpoint.hpp"
+
+namespace udocker::ops {
+
+namespace {
+
+registry::EndpointOptions endpoint_options(const config::Settings& settings, const RegistryOptions& options) {
+  registry::EndpointOptions out;
+  out.registry = options.registry;
+  if (!settings.dockerio_registry_url.empty()) out.docker_hub_url = settings.dockerio_registry_url;
+  out.insecure = settings.http_insecure;
+  return out;
+}
+
+registry::Remote::Accounts accounts_of(const config::Settings& settings) {
+  return [keystore = config::keystore_path(settings)](const std::string& url, const std::string& repository) {
+    return registry::find_credentials(keystore, url, repository);
+  };
+}
+
+}  // namespace
+
+net::Options network_options(const config::Settings& settings, const RegistryOptions& options) {
+  net::Options out;
+  out.proxy = options.http_proxy.empty() ? settings.http_proxy : options.http_proxy;
+  out.agent = settings.http_agent;
+  out.connect_timeout = std::chrono::seconds(settings.ctimeout);
+  out.timeout = std::chrono::seconds(settings.timeout);
+  out.download_timeout = std::chrono::seconds(settings.download_timeout);
+  out.stall_timeout = std::chrono::seconds(std::max(settings.timeout, 10));
+  return out;
+}
+
+oci::Platform wanted_platform(const RegistryOptions& options) {
+  return options.platform.empty() ? oci::host_platform() : oci::parse_platform(options.platform);
+}
+
+RegistryAccess::RegistryAccess(const config::Settings& settings, const oci::ImageRef& ref, const RegistryOptions& options)
+    : name_(oci::remote_name(ref)),
+      client_(network_options(settings, options)),
+      remote_(client_, registry::plan_endpoints(name_, endpoint_options(settings, options)), accounts_of(settings), ref.text()) {}
+
+}  // namespace udocker::ops
