@@ -151,4 +151,8 @@ void pull_image(Session& session, const oci::ImageRef& ref, const RegistryOption
   }
 }
 
+void pull_image(Session& session, const std::string& image, const PullOptions& options) {
+  pull_image(session, oci::parse_image_ref(image), options);
+}
+
 }  // namespace udocker::ops
