@@ -1,0 +1,170 @@
+// Uses a little of every library of the toolchain; prints a line for each that works. Run by smoke.sh.
+#include <archive.h>
+#include <archive_entry.h>
+#include <bzlib.h>
+#include <curl/curl.h>
+#include <libdeflate.h>
+#include <lzma.h>
+#include <mbedtls/ctr_drbg.h>
+#include <mbedtls/entropy.h>
+#include <mbedtls/x509_crt.h>
+#include <picojson.h>
+#include <pthread.h>
+#include <seccomp.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include <clocale>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+int failures = 0;
+
+void check(bool good, const char* what) {
+  std::printf("%s %s\n", good ? "ok  " : "FAIL", what);
+  if (!good) ++failures;
+}
+
+void check_language() {
+  bool caught = false;
+  size_t stack = 0;
+  std::mutex mutex;
+  std::thread worker([&] {
+    try {
+      throw std::runtime_error("thrown in a thread");
+    } catch (const std::exception& e) {
+      std::lock_guard lock(mutex);
+      caught = std::strcmp(e.what(), "thrown in a thread") == 0;
+    }
+    pthread_attr_t attributes;
+    pthread_getattr_np(pthread_self(), &attributes);
+    pthread_attr_getstacksize(&attributes, &stack);
+  });
+  worker.join();
+  check(caught, "exception in a std::thread");
+  check(stack >= 8u << 20, "8 MiB of stack for threads");
+  check(std::filesystem::exists("/"), "std::filesystem");
+}
+
+void check_compressors() {
+  const std::string text(100000, 'x');
+  std::vector<char> packed(200000);
+  std::string back(text.size(), 0);
+  z_stream z{};
+  uLongf z_size = packed.size(), z_back = back.size();
+  check(deflateInit(&z, 1) == Z_OK && deflateEnd(&z) == Z_OK &&
+            compress(reinterpret_cast<Bytef*>(packed.data()), &z_size, reinterpret_cast<const Bytef*>(text.data()), text.size()) == Z_OK &&
+            uncompress(reinterpret_cast<Bytef*>(back.data()), &z_back, reinterpret_cast<Bytef*>(packed.data()), z_size) == Z_OK && back == text,
+        "zlib");
+  ZSTD_CCtx* zstd = ZSTD_createCCtx();
+  check(!ZSTD_isError(ZSTD_CCtx_setParameter(zstd, ZSTD_c_nbWorkers, 2)), "zstd with threads");
+  size_t n = ZSTD_compress2(zstd, packed.data(), packed.size(), text.data(), text.size());
+  check(ZSTD_decompress(back.data(), back.size(), packed.data(), n) == text.size() && back == text, "zstd");
+  ZSTD_freeCCtx(zstd);
+  unsigned bz_size = packed.size(), bz_back = back.size();
+  check(BZ2_bzBuffToBuffCompress(packed.data(), &bz_size, const_cast<char*>(text.data()), text.size(), 9, 0, 0) == BZ_OK &&
+            BZ2_bzBuffToBuffDecompress(back.data(), &bz_back, packed.data(), bz_size, 0, 0) == BZ_OK && back == text,
+        "bzip2");
+  size_t out = 0, in = 0, at = 0;
+  uint64_t limit = UINT64_MAX;
+  check(lzma_easy_buffer_encode(6, LZMA_CHECK_CRC64, nullptr, reinterpret_cast<const uint8_t*>(text.data()), text.size(),
+                                reinterpret_cast<uint8_t*>(packed.data()), &out, packed.size()) == LZMA_OK &&
+            lzma_stream_buffer_decode(&limit, 0, nullptr, reinterpret_cast<uint8_t*>(packed.data()), &in, out,
+                                      reinterpret_cast<uint8_t*>(back.data()), &at, back.size()) == LZMA_OK && back == text,
+        "xz");
+  libdeflate_compressor* ld = libdeflate_alloc_compressor(6);
+  n = libdeflate_gzip_compress(ld, text.data(), text.size(), packed.data(), packed.size());
+  libdeflate_free_compressor(ld);
+  libdeflate_decompressor* dd = libdeflate_alloc_decompressor();
+  check(n && libdeflate_gzip_decompress(dd, packed.data(), n, back.data(), back.size(), &at) == LIBDEFLATE_SUCCESS && back == text, "libdeflate");
+  libdeflate_free_decompressor(dd);
+}
+
+bool archive_round_trip(int (*filter)(archive*)) {
+  std::vector<char> memory(1 << 20);
+  size_t used = 0;
+  archive* w = archive_write_new();
+  archive_write_set_format_pax_restricted(w);
+  bool good = filter(w) == ARCHIVE_OK && archive_write_open_memory(w, memory.data(), memory.size(), &used) == ARCHIVE_OK;
+  archive_entry* e = archive_entry_new();
+  archive_entry_set_pathname(e, "name \xc3\xa4");
+  archive_entry_set_filetype(e, AE_IFREG);
+  archive_entry_set_size(e, 5);
+  archive_entry_xattr_add_entry(e, "user.x", "y", 1);
+  good = good && archive_write_header(w, e) == ARCHIVE_OK && archive_write_data(w, "hello", 5) == 5 && archive_write_close(w) == ARCHIVE_OK;
+  archive_entry_free(e);
+  archive_write_free(w);
+  archive* r = archive_read_new();
+  archive_read_support_filter_all(r);
+  archive_read_support_format_tar(r);
+  good = good && archive_read_open_memory(r, memory.data(), used) == ARCHIVE_OK && archive_read_next_header(r, &e) == ARCHIVE_OK &&
+         std::string(archive_entry_pathname(e)) == "name \xc3\xa4" && archive_entry_xattr_count(e) > 0;
+  archive_read_free(r);
+  return good;
+}
+
+void check_tls(const char* bundle) {
+  mbedtls_entropy_context entropy;
+  mbedtls_ctr_drbg_context drbg;
+  mbedtls_entropy_init(&entropy);
+  mbedtls_ctr_drbg_init(&drbg);
+  check(mbedtls_ctr_drbg_seed(&drbg, mbedtls_entropy_func, &entropy, nullptr, 0) == 0, "entropy");
+  if (bundle) {
+    mbedtls_x509_crt chain;
+    mbedtls_x509_crt_init(&chain);
+    check(mbedtls_x509_crt_parse_file(&chain, bundle) == 0, "every certificate of the bundle parses");
+    mbedtls_x509_crt_free(&chain);
+  }
+}
+
+void check_curl(const char* url, const char* ca) {
+  const curl_version_info_data* info = curl_version_info(CURLVERSION_NOW);
+  check(info->features & CURL_VERSION_ASYNCHDNS && info->features & CURL_VERSION_SSL && info->features & CURL_VERSION_IPV6, "curl: features");
+  std::string protocols;
+  for (const char* const* p = info->protocols; *p; ++p) protocols += std::string(*p) + " ";
+  check(protocols == "http https ", "curl: http and https only");
+  CURL* easy = curl_easy_init();
+  check(curl_easy_setopt(easy, CURLOPT_PROXY, "socks5h://127.0.0.1:1") == CURLE_OK, "curl: proxies");
+  curl_easy_setopt(easy, CURLOPT_URL, "http://nowhere.invalid/");
+  check(curl_easy_perform(easy) == CURLE_COULDNT_CONNECT, "curl: refused proxy");
+  curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  check(curl_easy_perform(easy) == CURLE_COULDNT_RESOLVE_HOST, "curl: unknown host");
+  if (url) {
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_CAINFO, ca);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT, 20L);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, +[](char*, size_t size, size_t count, void*) { return size * count; });
+    check(curl_easy_perform(easy) == CURLE_OK, "curl: https");
+  }
+  curl_easy_cleanup(easy);
+}
+
+}  // namespace
+
+// Arguments, all optional: CA bundle, URL of an https server, certificate to trust it by.
+int main(int argc, char** argv) {
+  // libarchive converts names by the locale; musl knows this one without any file.
+  check(std::setlocale(LC_CTYPE, "C.UTF-8") != nullptr, "C.UTF-8");
+  check_language();
+  check_compressors();
+  check(archive_round_trip(archive_write_add_filter_gzip), "libarchive: gzip");
+  check(archive_round_trip(archive_write_add_filter_bzip2), "libarchive: bzip2");
+  check(archive_round_trip(archive_write_add_filter_xz), "libarchive: xz");
+  check(archive_round_trip(archive_write_add_filter_zstd), "libarchive: zstd");
+  scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+  check(filter && seccomp_syscall_resolve_name("openat2") == 437 && seccomp_rule_add(filter, SCMP_ACT_ERRNO(1), 437, 0) == 0, "libseccomp");
+  seccomp_release(filter);
+  picojson::value json;
+  check(picojson::parse(json, "{\"a\": [1, 2]}").empty() && json.is<picojson::object>(), "picojson");
+  check_tls(argc > 1 ? argv[1] : nullptr);
+  check_curl(argc > 2 ? argv[2] : nullptr, argc > 3 ? argv[3] : nullptr);
+  return failures != 0;
+}
