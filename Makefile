@@ -145,6 +145,8 @@ demo: ready-build ## build the program and run a container with it, as an ordina
 	$(Q)$(MAKE) all && packaging/demo.sh
 test: ready-test ## build, then pass the tests: checks of the tree, unit tests, end-to-end suites
 	$(Q)$(MAKE) check-layers all $(B)/unit_tests && CONFIG=$(CONFIG) tests/run $(SUITES)
+release: all ## make the packages in build/packages
+	$(Q)packaging/release.sh $(TARGET)
 bench: all ## measure side by side with what this machine has
 	$(Q)tests/bench/run $(BENCH)
 deps: ## install what is needed to build and test (Debian packages, as root)
@@ -157,6 +159,6 @@ clean: ## remove build/
 	$(Q)rm -rf build
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
-.PHONY: all unit ready-build ready-test deps check-layers format clean help demo test check bench
+.PHONY: all release unit ready-build ready-test deps check-layers format clean help demo test check bench
 
 -include $(wildcard $(B)/obj/*/*.d $(B)/obj/*/*/*.d $(B)/obj/*/*/*/*.d $(B)/free/*/*/*.d $(B)/free/*/*/*/*.d $(B)/*.d)

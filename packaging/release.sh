@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# packaging/release.sh [TARGET]: makes build/packages/: tarball, .deb, .rpm (where rpmbuild is) and SHA256SUMS from a built program.
+# Same input, same bytes: times come from SOURCE_DATE_EPOCH or the last commit.
+set -eu
+cd "$(dirname "$0")/.."
+target=${1:-x86_64-linux-musl}
+case $target in
+  x86_64-*) program=build/release/udocker deb=amd64 rpm=x86_64 ;;
+  aarch64-*) program=build/release-$target/udocker deb=arm64 rpm=aarch64 ;;
+  *) echo "no packages for target $target" >&2; exit 1 ;;
+esac
+version=$(cat packaging/VERSION)
+export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
+native=build/release/udocker   # its texts are those of every target
+out=build/packages
+mkdir -p "$out"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+pack() { tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@"$SOURCE_DATE_EPOCH" "$@"; }
+
+t=$work/udocker-$version
+mkdir -p "$t"
+cp "$program" packaging/install.sh README.md LICENSE packaging/CHANGELOG.md "$t/"
+mkdir "$t/contrib" && cp -r packaging/{slurm,modulefiles,apparmor} "$t/contrib/"
+"$native" --allow-root completion man > "$t/udocker.1"
+pack -C "$work" -cf - "udocker-$version" | gzip -9n > "$out/udocker-$version-$rpm.tar.gz"
+
+r=$work/root
+doc=$r/usr/share/doc/udocker
+mkdir -p "$r/usr/bin" "$r/usr/share/man/man1" "$r/usr/share/bash-completion/completions" "$r/usr/share/zsh/site-functions" "$r/usr/share/fish/vendor_completions.d" "$doc"
+cp "$program" "$r/usr/bin/udocker"
+for name in proot trap fakechroot runc patchelf; do ln -s udocker "$r/usr/bin/udocker-$name"; done
+gzip -9n < "$t/udocker.1" > "$r/usr/share/man/man1/udocker.1.gz"
+"$native" --allow-root completion bash > "$r/usr/share/bash-completion/completions/udocker"
+"$native" --allow-root completion zsh > "$r/usr/share/zsh/site-functions/_udocker"
+"$native" --allow-root completion fish > "$r/usr/share/fish/vendor_completions.d/udocker.fish"
+cp README.md packaging/CHANGELOG.md "$doc/"
+cp LICENSE "$doc/copyright"
+cp -r packaging/slurm packaging/apparmor "$doc/"
+find "$r" -exec touch -h -d @"$SOURCE_DATE_EPOCH" {} +
+if command -v rpmbuild >/dev/null; then
+  rpmbuild -bb --quiet --target "$rpm-linux" --define "_topdir $work/rpm" --define "udocker_version $version" --define "udocker_tree $r" \
+    --define "_buildhost reproducible" --define "use_source_date_epoch_as_buildtime 1" --define "clamp_mtime_to_source_date_epoch 1" packaging/rpm/udocker.spec
+  find "$work/rpm/RPMS" -name '*.rpm' -exec cp {} "$out/" \;
+else
+  echo "no rpmbuild here (package rpm): no .rpm made" >&2
+fi
+mkdir "$r/DEBIAN"
+cat > "$r/DEBIAN/control" <<CONTROL
+Package: udocker
+Version: $version
+Architecture: $deb
+Maintainer: udocker maintainers <maintainers@udocker.invalid>
+Section: utils
+Priority: optional
+Installed-Size: $(du -sk --exclude=DEBIAN "$r" | cut -f1)
+Description: run Docker and OCI containers as an ordinary user
+ One static program that pulls images and runs programs in them without root, daemon or installation.
+CONTROL
+touch -d @"$SOURCE_DATE_EPOCH" "$r/DEBIAN/control" "$r/DEBIAN"
+dpkg-deb --root-owner-group -Zxz --build "$r" "$out/udocker_${version}_$deb.deb" >/dev/null
+(cd "$out" && sha256sum -- *.tar.gz *.deb $(ls ./*.rpm 2>/dev/null | sed 's#^\./##') > SHA256SUMS)
+ls -l "$out"
