@@ -1,0 +1,199 @@
+#include "embedded/launcher/process.hpp"
+
+#include "host/capabilities.hpp"
+#include "host/seccomp.hpp"
+#include "util/error.hpp"
+#include "util/file.hpp"
+#include "util/log.hpp"
+#include "util/strings.hpp"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <grp.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
+namespace udocker::launcher {
+namespace {
+
+struct LimitName {
+  const char* name;
+  int number;
+};
+constexpr LimitName kLimits[] = {{"AS", RLIMIT_AS},           {"CORE", RLIMIT_CORE},       {"CPU", RLIMIT_CPU},
+                                 {"DATA", RLIMIT_DATA},       {"FSIZE", RLIMIT_FSIZE},     {"LOCKS", RLIMIT_LOCKS},
+                                 {"MEMLOCK", RLIMIT_MEMLOCK}, {"MSGQUEUE", RLIMIT_MSGQUEUE}, {"NICE", RLIMIT_NICE},
+                                 {"NOFILE", RLIMIT_NOFILE},   {"NPROC", RLIMIT_NPROC},     {"RSS", RLIMIT_RSS},
+                                 {"RTPRIO", RLIMIT_RTPRIO},   {"RTTIME", RLIMIT_RTTIME},   {"SIGPENDING", RLIMIT_SIGPENDING},
+                                 {"STACK", RLIMIT_STACK}};
+
+void apply_limits(const oci::Process& process, bool lenient) {
+  for (const auto& limit : process.rlimits) {
+    int number = -1;
+    for (const auto& row : kLimits)
+      if (limit.type == cat("RLIMIT_", row.name)) number = row.number;
+    if (number < 0) throw Error(cat("process.rlimits: ", printable(limit.type), " is not known"));
+    rlimit value{limit.soft, limit.hard};
+    if (::prlimit(0, static_cast<__rlimit_resource>(number), &value, nullptr) == 0 || lenient) continue;
+    throw_errno(cat("set ", limit.type, " to"), cat(limit.soft, ":", limit.hard));
+  }
+}
+
+void write_attribute(const char* path, const std::string& text, std::string_view what) {
+  UniqueFd file(::open(path, O_WRONLY | O_CLOEXEC));
+  if (!file || ::write(file.get(), text.data(), text.size()) < 0) throw_errno(cat("apply ", what), text);
+}
+
+void apply_labels(const oci::Process& process) {
+  if (!process.apparmor_profile.empty()) {
+    if (!path_exists("/sys/module/apparmor/parameters/enabled"))
+      throw NotSupported(cat("process.apparmorProfile ", process.apparmor_profile, ": this kernel has no AppArmor"));
+    const char* modern = "/proc/self/attr/apparmor/exec";
+    write_attribute(path_exists(modern) ? modern : "/proc/self/attr/exec", cat("exec ", process.apparmor_profile), "the AppArmor profile");
+  }
+  if (!process.selinux_label.empty()) {
+    if (!path_exists("/sys/fs/selinux")) throw NotSupported(cat("process.selinuxLabel ", process.selinux_label, ": this kernel has no SELinux"));
+    write_attribute("/proc/self/attr/exec", process.selinux_label, "the SELinux label");
+  }
+}
+
+void apply_ids(const oci::Process& process, bool lenient) {
+  std::vector<gid_t> groups(process.additional_gids.begin(), process.additional_gids.end());
+  // raw calls: in the child of a vfork libc's own bookkeeping belongs to the parent
+  if (::syscall(SYS_setgroups, groups.size(), groups.data()) != 0 && !groups.empty() && !lenient) {
+    int saved = errno;
+    if (saved == EPERM)
+      throw NotSupported("process.user.additionalGids: groups cannot be set where only one id is mapped", "map a range of ids with newgidmap");
+    throw SystemError("set", "additional groups", saved);
+  }
+  if (::syscall(SYS_setresgid, process.gid, process.gid, process.gid) != 0) throw_errno("become group", std::to_string(process.gid));
+  if (::syscall(SYS_setresuid, process.uid, process.uid, process.uid) != 0) throw_errno("become user", std::to_string(process.uid));
+}
+
+void close_descriptors(const ProgramStart& start) {
+  if (start.comfort->keep_descriptors) return;
+  unsigned first = 3 + static_cast<unsigned>(start.preserve_fds);
+  if (::syscall(SYS_close_range, first, ~0u, 4 /* CLOSE_RANGE_CLOEXEC */) == 0) return;
+  for (const auto& name : list_directory("/proc/self/fd"))
+    if (auto number = parse_number(name); number && *number >= first) ::fcntl(static_cast<int>(*number), F_SETFD, FD_CLOEXEC);
+}
+
+void install_filter(const ProgramStart& start) {
+  if (start.seccomp.empty()) return;
+  if (int failed = host::install_seccomp(start.seccomp, start.seccomp_flags))
+    throw SystemError("install", "the seccomp filter", failed);
+}
+
+host::CapabilitySets sets_of(const oci::Capabilities& caps) {
+  return {host::capability_bits(caps.bounding), host::capability_bits(caps.effective), host::capability_bits(caps.inheritable),
+          host::capability_bits(caps.permitted), host::capability_bits(caps.ambient)};
+}
+
+std::vector<char*> pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> out;
+  for (const auto& text : texts) out.push_back(const_cast<char*>(text.c_str()));
+  out.push_back(nullptr);
+  return out;
+}
+
+}  // namespace
+
+std::string find_executable(const oci::Process& process) {
+  if (process.args.empty()) throw Error("process.args is empty: there is no program to start");
+  const std::string& name = process.args[0];
+  auto usable = [](const std::string& path) {
+    struct stat info {};
+    return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && ::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0;
+  };
+  if (name.find('/') != std::string::npos) {
+    if (usable(name)) return name;
+    throw Error(cat("cannot execute ", name, path_exists(name) ? ": permission denied" : ": no such file in the container"),
+                path_exists(name) ? 126 : 127);
+  }
+  std::string list = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  for (const auto& entry : process.env)
+    if (entry.starts_with("PATH=")) list = entry.substr(5);
+  bool found = false;
+  for (const auto& dir : split(list, ':')) {
+    std::string candidate = cat(dir.empty() ? "." : dir, "/", name);
+    if (usable(candidate)) return candidate;
+    found |= path_exists(candidate);
+  }
+  throw Error(cat("cannot execute ", name, found ? ": permission denied" : ": not found in the PATH of the container"), found ? 126 : 127);
+}
+
+std::vector<std::string> complete_environment(const oci::Process& process, bool add_home) {
+  std::vector<std::string> out = process.env;
+  if (!add_home) return out;
+  for (const auto& entry : out)
+    if (entry.starts_with("HOME=")) return out;
+  std::string home = "/";
+  for (const auto& line : split(find_file("/etc/passwd").value_or(""), '\n')) {
+    auto fields = split(line, ':');
+    if (fields.size() >= 6 && fields[2] == std::to_string(process.uid)) {
+      home = fields[5];
+      break;
+    }
+  }
+  out.push_back(cat("HOME=", home));
+  return out;
+}
+
+void start_process(const ProgramStart& start) {
+  const oci::Process& process = *start.process;
+  bool lenient = start.comfort->lenient;
+  apply_limits(process, lenient);
+  if (process.oom_score_adj) {
+    UniqueFd file(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
+    std::string text = std::to_string(*process.oom_score_adj);
+    bool done = file && ::write(file.get(), text.data(), text.size()) > 0;
+    if (!done && !start.in_user_namespace) throw_errno("set oom_score_adj to", text);
+  }
+  apply_labels(process);
+  if (process.umask) ::umask(*process.umask);
+  if (!process.no_new_privileges) install_filter(start);
+  if (process.capabilities)
+    if (int failed = host::limit_bounding(host::capability_bits(process.capabilities->bounding)); failed && !lenient)
+      throw SystemError("limit", "the capability bounding set", failed);
+  ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
+  apply_ids(process, lenient);
+  ::prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
+  host::CapabilitySets sets = process.capabilities ? sets_of(*process.capabilities) : host::CapabilitySets{};
+  bool plain_root = !process.capabilities && process.uid == 0;
+  if (!plain_root)
+    if (int failed = host::apply_capabilities(sets)) throw SystemError("set", "capabilities", failed);
+  if (process.no_new_privileges) {
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) throw_errno("set", "no_new_privs");
+    install_filter(start);
+  }
+  auto argv = pointers(process.args), envp = pointers(start.environment);
+  close_descriptors(start);
+  ::sigprocmask(SIG_SETMASK, &start.mask, nullptr);
+  if (start.executable_fd >= 0) {
+    ::syscall(SYS_execveat, start.executable_fd, "", argv.data(), envp.data(), AT_EMPTY_PATH);
+    throw_errno("execute", "this program inside the container");
+  }
+  ::execve(start.executable.c_str(), argv.data(), envp.data());
+  int saved = errno;
+  if (saved == ENOEXEC) {  // a script without #!, as every shell and execvp() starts it
+    std::string shell = "/bin/sh";
+    argv.insert(argv.begin(), shell.data());
+    argv[1] = const_cast<char*>(start.executable.c_str());
+    if (start.comfort->lenient) ::execve("/bin/sh", argv.data(), envp.data());
+  }
+  std::string why = saved == ENOENT ? ": its interpreter or loader is missing in the container"
+                    : saved == ENOEXEC ? ": it is not a program for this machine"
+                                       : cat(": error ", saved);
+  throw Error(cat("cannot execute ", start.executable, why), saved == ENOENT ? 127 : 126);
+}
+
+}  // namespace udocker::launcher
