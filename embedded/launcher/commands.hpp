@@ -23,6 +23,6 @@ struct Command {
 };
 
 extern const Command command_run, command_create, command_start, command_state, command_kill, command_delete,
-    command_list, command_spec, command_features, command_exec, command_ps, command_pause, command_resume;
+    command_list, command_spec, command_features, command_exec, command_ps, command_pause, command_resume, command_host;
 
 }  // namespace udocker::launcher

@@ -29,6 +29,9 @@ struct Job {
   sigset_t mask{};              // of the program
 };
 
+// The text of a configuration: from a file, "-" (stdin) or "fd:N".
+std::string read_config(const std::string& from);
+
 // Starts the first process in its namespaces. Throws NotSupported when the kernel refuses them.
 pid_t spawn_container(const Job& job, SocketPair& sockets);
 

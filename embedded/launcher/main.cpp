@@ -14,7 +14,7 @@
 namespace udocker::launcher {
 namespace {
 
-constexpr const Command* kCommands[] = {&command_create, &command_delete, &command_exec,  &command_features, &command_kill,
+constexpr const Command* kCommands[] = {&command_create, &command_delete, &command_exec,  &command_features, &command_host, &command_kill,
                                         &command_list,   &command_pause,  &command_ps,    &command_resume,   &command_run,
                                         &command_spec,   &command_start,  &command_state};
 

@@ -50,22 +50,6 @@ constexpr cli::Option kRunOptions[] = {
     {"--self", "", "the program is this file itself, under the name args[0]"},
 };
 
-std::string read_config(const cli::Arguments& args, const std::string& bundle) {
-  std::string from = args.value_or("config", cat(bundle, "/config.json"));
-  int fd = from == "-" ? 0 : -1;
-  if (from.starts_with("fd:")) {
-    auto number = parse_number(std::string_view(from).substr(3));
-    if (!number) throw UsageError(cat("--config: ", printable(from), " is not a descriptor"));
-    fd = static_cast<int>(*number);
-  }
-  if (fd < 0) return load_file(from);
-  std::string text;
-  char buffer[16384];
-  for (std::size_t got; (got = read_full(fd, buffer, sizeof buffer, "configuration")) > 0;) text.append(buffer, got);
-  if (fd > 2) ::close(fd);
-  return text;
-}
-
 // Relative bind sources are relative to the bundle; the root too.
 void make_absolute(oci::Config& config, const std::string& bundle) {
   auto under = [&](const std::string& path) { return path.starts_with('/') ? path : cat(bundle, "/", path); };
@@ -102,7 +86,7 @@ Request prepare(const cli::Arguments& args) {
   args.at_most(1);
   check_id(job.id);
   job.bundle = real_path(args.value_or("bundle", "."));
-  request.config_text = read_config(args, job.bundle);
+  request.config_text = read_config(args.value_or("config", cat(job.bundle, "/config.json")));
   job.config = oci::parse_config(request.config_text, "config.json");
   if (job.config.unsupported_rdt) throw NotSupported("config.json: linux.intelRdt is not supported");
   make_absolute(job.config, job.bundle);
