@@ -283,7 +283,7 @@ void Actor::device(const Step& step) {
     UniqueFd dir = host::open_in_root(root_.get(), path_dirname(step.target), O_PATH | O_DIRECTORY);
     std::string name = path_basename(step.target);
     mode_t type = device.type == "b" ? S_IFBLK : device.type == "p" ? S_IFIFO : S_IFCHR;
-    dev_t number = ::makedev(static_cast<unsigned>(device.major), static_cast<unsigned>(device.minor));
+    dev_t number = makedev(static_cast<unsigned>(device.major), static_cast<unsigned>(device.minor));
     mode_t mode = device.file_mode.value_or(0666) & 07777;
     struct stat info {};
     bool empty = ::fstatat(dir.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode) && info.st_size == 0;

@@ -43,7 +43,8 @@ void apply_limits(const oci::Process& process, bool lenient) {
       if (limit.type == cat("RLIMIT_", row.name)) number = row.number;
     if (number < 0) throw Error(cat("process.rlimits: ", printable(limit.type), " is not known"));
     rlimit value{limit.soft, limit.hard};
-    if (::prlimit(0, static_cast<__rlimit_resource>(number), &value, nullptr) == 0 || lenient) continue;
+    // the raw call: libcs differ in the type of the resource
+    if (::syscall(SYS_prlimit64, 0, number, &value, nullptr) == 0 || lenient) continue;
     throw_errno(cat("set ", limit.type, " to"), cat(limit.soft, ":", limit.hard));
   }
 }
