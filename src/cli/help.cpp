@@ -27,7 +27,7 @@ std::string option_lines(std::span<const Option> options) {
     std::string left = cat("  ", join(split_words(option.names), ", "));
     if (value.starts_with('[')) left += cat("[=", value.substr(1));
     else if (!value.empty()) left += cat(option.names[0] == '-' && option.names[1] != '-' && left.find("--") == std::string::npos ? " " : "=", value);
-    out += cat(pad(left, -34), left.size() >= 34 ? " " : "", option.help, "\n");
+    out += cat(pad(left, -34), left.size() >= 34 ? cat("\n", std::string(34, ' ')) : "", option.help, "\n");
   }
   return out;
 }

@@ -1,6 +1,7 @@
 // P modes: the command line of our ptrace engine, or of the host's PRoot (compatibility spec 6.9).
 #include "engine/plan.hpp"
 
+#include "util/process.hpp"
 #include "util/strings.hpp"
 
 namespace udocker::engine {
@@ -45,8 +46,13 @@ Launch plan_ptrace(const RunPlan& plan) {
   launch.program = plan.host_executable;
   launch.argv.push_back(own ? "udocker-proot" : plan.host_executable);
   if (plan.verbosity >= 5) launch.argv.insert(launch.argv.end(), {"-v", own ? "1" : "9"});
-  if (plan.kill_on_exit) launch.argv.push_back("--kill-on-exit");
-  if (plan.link_to_symlink) launch.argv.push_back("--link2symlink");
+  // A PRoot of the host's may be older than these.
+  std::string known = own ? "" : run_captured({plan.host_executable, "--help"}).output;
+  auto add_if_known = [&](bool wanted, const char* option) {
+    if (wanted && (own || known.find(option) != std::string::npos)) launch.argv.push_back(option);
+  };
+  add_if_known(plan.kill_on_exit, "--kill-on-exit");
+  add_if_known(plan.link_to_symlink, "--link2symlink");
   if (own && !plan.seccomp) launch.argv.push_back("--no-seccomp");
   if (!plan.qemu.empty()) launch.argv.insert(launch.argv.end(), {"-q", plan.qemu});
   if (own) {

@@ -15,9 +15,9 @@ namespace udocker::ops {
 struct RunOptions {
   std::string target;  // container id, container name or image
   std::vector<std::string> command;
-  std::string name, user, workdir, hostname, kernel, location, platform, pull, index, registry, http_proxy, cpuset, execmode, gpus;
+  std::string name, user, workdir, hostname, kernel, location, platform, pull, index, registry, http_proxy, cpuset, execmode, gpus, id_file;
   std::optional<std::string> entrypoint;  // an empty one clears the image's
-  std::vector<std::string> volumes, no_volumes, env, env_files, devices, publish;
+  std::vector<std::string> volumes, no_volumes, env, env_files, devices, publish, limits;
   bool remove = false, host_auth = false, container_auth = false, no_sysdirs = false, no_meta = false, host_env = false,
        bind_home = false, publish_all = false, dri = false, netcoop = false, no_banner = false, read_only = false;
 };
