@@ -236,15 +236,16 @@ Client& Client::operator=(Client&&) noexcept = default;
 const Options& Client::options() const { return state_->options; }
 
 Response Client::send(const Request& request, const Sink& sink) const {
-  auto failed = [](std::string url, std::string message) {
+  auto failed = [](std::string url, long status, std::string message) {
     Response out;
+    out.status = status;
     out.url = std::move(url);
     out.fault = Fault::final;
     out.message = std::move(message);
     return out;
   };
   auto url = find_url(request.url);
-  if (!url) return failed(request.url, cat("not an http or https address: ", shown_url(request.url)));
+  if (!url) return failed(request.url, 0, cat("not an http or https address: ", shown_url(request.url)));
   const std::string origin = url->origin();
   std::string method = request.method;
   std::shared_ptr<const Trust> trust = request.trust ? request.trust : default_trust();
@@ -254,9 +255,9 @@ Response Client::send(const Request& request, const Sink& sink) const {
     Response response = state_->perform(request, *url, home ? request.authorization : Secret(), method, use, sink);
     std::string location = response.headers.find("location");
     if (response.fault != Fault::none || !is_redirect(response.status) || location.empty()) return response;
-    if (redirects == kMostRedirects) return failed(url->text, cat("cannot get ", shown_url(request.url), ": more than 10 redirects"));
+    if (redirects == kMostRedirects) return failed(url->text, response.status, cat("cannot get ", shown_url(request.url), ": more than 10 redirects"));
     auto next = resolve_url(url->text, location);
-    if (!next) return failed(url->text, cat("cannot get ", shown_url(request.url), ": redirected to a place that is no http or https address: ", shown_url(location)));
+    if (!next) return failed(url->text, response.status, cat("cannot get ", shown_url(request.url), ": redirected to a place that is no http or https address: ", shown_url(location)));
     if (response.status == 303 && method == "POST") method = "GET";
     url = std::move(next);
   }

@@ -30,7 +30,7 @@ net::Options network_options(const config::Settings& settings, const RegistryOpt
   out.connect_timeout = std::chrono::seconds(settings.ctimeout);
   out.timeout = std::chrono::seconds(settings.timeout);
   out.download_timeout = std::chrono::seconds(settings.download_timeout);
-  out.stall_timeout = std::chrono::seconds(std::max(settings.timeout, 10));
+  out.stall_timeout = std::chrono::seconds(std::max(settings.timeout, 1));
   return out;
 }
 

@@ -250,7 +250,7 @@ void Remote::transfer(const std::function<net::Response(net::Request&, const net
       attempt.spoiled();
       continue;
     }
-    if (sink.offset() > from + kProgress && round < 1000) attempt.backoff.progress();
+    if (response.fault == net::Fault::again && sink.offset() > from + kProgress && round < 1000) attempt.backoff.progress();
     bool cut_short = response.ok() && blob.size_known && sink.offset() < blob.size;
     if (response.ok() && !cut_short) {
       if (attempt.complete() || attempt.commit()) {
@@ -260,6 +260,7 @@ void Remote::transfer(const std::function<net::Response(net::Request&, const net
       continue;
     }
     auto got = sink.offset();
+    if (cut_short && ++attempt.broken > 2) throw IntegrityError(cat("size of ", what), cat(blob.size), cat(got));
     if (cut_short) {
       response.fault = net::Fault::again;
       response.message = cat(net::shown_url(response.url), " ended after ", got, " of ", blob.size, " bytes");
@@ -269,7 +270,6 @@ void Remote::transfer(const std::function<net::Response(net::Request&, const net
     if (response.status == 416 && from > 0) attempt.ranges = false;
     else if (!worth_retrying(response) && !stale) throw failure(response, what);
     auto delay = attempt.backoff.next(response);
-    if (!delay && cut_short) throw IntegrityError(cat("size of ", what), cat(blob.size), cat(got));
     if (!delay || !wait_for(*delay, cancel)) throw failure(response, what);
   }
 }
