@@ -53,5 +53,9 @@ std::string view_options_help(const std::string& program);
 // binds below directories that ROOT lacks are refused). Throws Error naming the bind or the root.
 // A bind whose host side is missing is dropped with a warning, as PRoot does.
 std::vector<char> make_view(const ViewOptions& options, const std::string& stand_ins);
+// The same; makes a directory for stand-ins in options.tmp_dir when it is needed and names it in *stand_ins.
+std::vector<char> make_view(const ViewOptions& options, std::string* stand_ins);
+// Removes what the former made; a missing directory is no error.
+void remove_stand_ins(const std::string& stand_ins);
 
 }  // namespace udocker::cli

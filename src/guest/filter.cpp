@@ -119,7 +119,7 @@ class Builder {
       program_.add(BPF_JMP | BPF_JGE | BPF_K, static_cast<uint32_t>(spec_.allow_to), 1, 0);
       program_.ret(SECCOMP_RET_ALLOW);
     }
-    program_.ret(spec_.stop);
+    program_.ret(spec_.stop | (abi_ == kNativeAbi ? 0 : kCompatData));
   }
 
   // Refusals and answers of the filter hold for the guest only, not for the engine's own calls.
@@ -205,6 +205,10 @@ size_t build_filter(const FilterSpec& spec, sock_filter* out, size_t capacity) {
   program.at(to_compat).k = static_cast<uint32_t>(program.size() - to_compat - 1);
   if (spec.compat) {
     program.add(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_I386, 1, 0);
+    program.error(ENOSYS);
+    // 64-bit code far up that enters by int 0x80 has no business to.
+    program.load(kPointer + 4);
+    program.add(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
     program.error(ENOSYS);
     builder.table(Abi::i386);
   } else {

@@ -7,7 +7,8 @@
 
 namespace udocker::guest {
 
-inline constexpr size_t kFilterCapacity = 2048;
+inline constexpr size_t kFilterCapacity = 3072;
+inline constexpr uint32_t kCompatData = 1;  // SECCOMP_RET_DATA of stops by the 32-bit table
 
 struct FilterSpec {
   const View* view = nullptr;

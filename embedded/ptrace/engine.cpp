@@ -1,0 +1,452 @@
+#include "embedded/ptrace/engine.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "embedded/ptrace/exec.hpp"
+#include "embedded/ptrace/placement.hpp"
+#include "embedded/ptrace/stub.hpp"
+#include "util/error.hpp"
+#include "util/log.hpp"
+#include "util/strings.hpp"
+
+namespace udocker::ptrace {
+
+namespace {
+
+constexpr int kEventStop = 128;  // PTRACE_EVENT_STOP
+constexpr int kSyscallStop = SIGTRAP | 0x80;
+constexpr std::size_t kExtraKept = 64;
+
+bool is_stop_signal(int signal) {
+  return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+}
+
+long request(int what, pid_t tid, unsigned long data = 0) { return trace(what, tid, 0L, data); }
+
+}  // namespace
+
+Engine::Engine(const guest::View& view, EngineOptions options)
+    : view_(view), options_(std::move(options)), shared_(std::make_unique<guest::Shared>()), task_(std::make_unique<guest::Task>()) {
+  filter_.view = &view_;
+  filter_.stop = SECCOMP_RET_TRACE;
+  filter_.allow_from = kStubAddress;
+  filter_.allow_to = kStubAddress + kStubSize;
+  placement_ = std::make_unique<Placement>(options_.place_tracees);
+  filter_.engine_rows = placement_->active();
+  task_->place.view = &view_;
+  task_->place.shared = shared_.get();
+  task_->place.context = this;
+  task_->place.program_of = program_of;
+  task_->listing_ended = listing_ended;
+  task_->memory = &memory_;
+  task_->engine_pid = ::getpid();
+  if (view_.owners_size) {
+    long result = owners_.open(view_.at(view_.owners, view_.owners_size).data, view_.root().data, guest::Owners::Mode::read_write);
+    if (result < 0)
+      log::warning(cat("owners of files are not remembered: ", view_.at(view_.owners, view_.owners_size).data, ": ",
+                       std::strerror(static_cast<int>(-result))));
+    else
+      task_->owners = &owners_;
+  }
+  auto image = stub_image();
+  stub_fd_ = ::memfd_create("loader", MFD_CLOEXEC);
+  if (stub_fd_ < 0 || ::write(stub_fd_, image.data(), image.size()) != static_cast<ssize_t>(image.size()))
+    throw_errno("keep the loader in memory", "memfd");
+  stub_path_ = cat("/proc/", ::getpid(), "/fd/", stub_fd_);
+  // Tracees reach the loader and other descriptors of ours through /proc.
+  ::prctl(PR_SET_DUMPABLE, 1);
+}
+
+Engine::~Engine() {
+  for (int fd : extra_) ::close(fd);
+  if (stub_fd_ >= 0) ::close(stub_fd_);
+}
+
+bool Engine::program_of(void* context, int pid, guest::GuestPath& out) {
+  auto& engine = *static_cast<Engine*>(context);
+  auto found = engine.tracees_.find(pid);
+  if (found == engine.tracees_.end() || !found->second->space || found->second->space->program.empty()) return false;
+  const std::string& program = found->second->space->program;
+  out.assign({program.data(), program.size()});
+  return true;
+}
+
+bool Engine::listing_ended(void* context, int descriptor) {
+  auto& engine = *static_cast<Engine*>(context);
+  auto& given = engine.listed_[engine.task_->place.pid];
+  auto found = std::find(given.begin(), given.end(), descriptor);
+  if (found != given.end()) {
+    given.erase(found);
+    return true;
+  }
+  given.push_back(descriptor);
+  return false;
+}
+
+Tracee& Engine::find_or_add(pid_t tid) {
+  if (last_ && last_->tid == tid) return *last_;
+  auto& slot = tracees_[tid];
+  if (!slot) slot = std::make_unique<Tracee>(tid);
+  last_ = slot.get();
+  return *slot;
+}
+
+void Engine::resume(Tracee& tracee, int signal) {
+  bool stop_at_calls = !options_.seccomp || tracee.in_call;
+  request(stop_at_calls ? PTRACE_SYSCALL : PTRACE_CONT, tracee.tid, static_cast<unsigned long>(signal));
+}
+
+int Engine::run() {
+  start();
+  loop();
+  check_start();
+  return status_;
+}
+
+void Engine::loop() {
+  while (!tracees_.empty()) {
+    int status;
+    pid_t tid = ::waitpid(-1, &status, __WALL);
+    if (tid < 0) {
+      if (errno == EINTR) {
+        placement_->on_tick(*this);
+        continue;
+      }
+      break;
+    }
+    if (WIFEXITED(status) || WIFSIGNALED(status)) {
+      on_gone(tid, status);
+      if (main_gone_ && options_.kill_on_exit) break;
+      continue;
+    }
+    on_stop(find_or_add(tid), status);
+  }
+  for (auto& [tid, tracee] : tracees_) ::kill(tid, SIGKILL);
+}
+
+void Engine::on_gone(pid_t tid, int status) {
+  if (tid == main_) {
+    main_gone_ = true;
+    status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+  if (last_ && last_->tid == tid) last_ = nullptr;
+  tracees_.erase(tid);
+  listed_.erase(tid);
+}
+
+void Engine::on_stop(Tracee& tracee, int status) {
+  int signal = WSTOPSIG(status), event = status >> 16;
+  if (event == PTRACE_EVENT_SECCOMP) {
+    placement_->on_call(tracee);
+    return on_entry(tracee);
+  }
+  if (signal == kSyscallStop) return tracee.in_call ? on_exit(tracee) : on_entry(tracee);
+  if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE)
+    return on_new_child(tracee, event);
+  if (event == PTRACE_EVENT_EXEC) return on_exec(tracee);
+  if (event == kEventStop) {
+    if (!tracee.inherited) {
+      tracee.waiting = true;  // its parent's event comes later and resumes it
+      return;
+    }
+    if (is_stop_signal(signal)) {
+      request(PTRACE_LISTEN, tracee.tid);
+      return;
+    }
+    return resume(tracee);
+  }
+  if (event != 0) return resume(tracee);
+  on_signal_stop(tracee, signal);
+}
+
+void Engine::on_signal_stop(Tracee& tracee, int signal) { resume(tracee, signal); }
+
+void Engine::inherit(Tracee& child, const Tracee& parent, uint64_t flags) {
+  child.tgid = flags & CLONE_THREAD ? parent.tgid : child.tid;
+  child.space = flags & CLONE_VM ? parent.space : std::make_shared<Space>(*parent.space);
+  if (!(flags & CLONE_VM)) child.space->scratch_used = 0;
+  child.place = flags & CLONE_FS ? parent.place : std::make_shared<Place>();
+  if (!(flags & CLONE_FS)) child.place->root.assign(parent.place->root.text());
+  child.identity = parent.identity;
+  child.pinned = parent.pinned;
+  child.own_mask = parent.own_mask;
+  child.gap = parent.gap;
+  child.inherited = true;
+}
+
+void Engine::on_new_child(Tracee& parent, int event) {
+  unsigned long id = 0;
+  trace(PTRACE_GETEVENTMSG, parent.tid, 0, &id);
+  uint64_t flags = event == PTRACE_EVENT_VFORK ? CLONE_VM : 0;
+  Registers registers;
+  if (registers.load(parent.tid)) {
+    long clone_number = registers.compat() ? 120 : SYS_clone;
+    if (registers.number() == clone_number) flags = registers.argument(0, registers.compat());
+  }
+  auto tid = static_cast<pid_t>(id);
+  Tracee* parent_now = &parent;
+  Tracee& child = find_or_add(tid);
+  inherit(child, *parent_now, flags);
+  if (child.waiting) {
+    child.waiting = false;
+    resume(child);
+  }
+  resume(*parent_now);
+}
+
+void Engine::on_exec(Tracee& tracee) {
+  unsigned long former = 0;
+  trace(PTRACE_GETEVENTMSG, tracee.tid, 0, &former);
+  if (static_cast<pid_t>(former) != tracee.tid && former != 0) {
+    // A thread has become the process's leader: what we knew of it counts now.
+    auto old = tracees_.find(static_cast<pid_t>(former));
+    if (old != tracees_.end()) {
+      tracee.exec = std::move(old->second->exec);
+      tracee.identity = old->second->identity;
+      tracee.place = old->second->place;
+      tracee.in_call = old->second->in_call;
+      tracees_.erase(old);
+    }
+  }
+  tracee.tgid = tracee.tid;
+  tracee.slot = -1;
+  tracee.space = std::make_shared<Space>();
+  tracee.finishing = tracee.restore = tracee.force_result = false;
+  for (auto& copy : tracee.copies) copy = {};
+  listed_.erase(tracee.tid);
+  Registers registers;
+  if (tracee.exec && registers.load(tracee.tid)) {
+    tracee.space->program = tracee.exec->program_guest;
+    tracee.space->stack_top = registers.stack();
+    if (view_.has(guest::kFakeIds))
+      guest::apply_exec(tracee.identity, tracee.exec->mode, tracee.exec->uid, tracee.exec->gid);
+    complete_exec(tracee, memory_, registers, view_.has(guest::kFakeIds));
+  }
+  resume(tracee);
+}
+
+void Engine::prepare_task(Tracee& tracee, const Registers& registers) {
+  uint64_t slot = tracee.slot >= 0 && tracee.space->scratch
+                      ? tracee.space->scratch + static_cast<uint64_t>(tracee.slot) * kScratchSlot
+                      : 0;
+  memory_.attach(tracee.tid, registers.stack(), slot);
+  guest::Task& task = *task_;
+  task.place.pid = tracee.tgid;
+  task.place.tid = tracee.tid;
+  task.place.root = tracee.place->root.text();
+  task.chroot_to = &tracee.place->root;
+  task.identity = &tracee.identity;
+}
+
+// Threads and coroutines have small stacks that may be followed by anything: their copies go to memory of their own,
+// mapped by the process itself with a call put before the one at hand. False: that call runs first.
+bool Engine::scratch_ready(Tracee& tracee, Registers& registers) {
+  Space& space = *tracee.space;
+  constexpr uint64_t kMainStack = uint64_t{1} << 30;
+  uint64_t stack = registers.stack();
+  bool main_stack = stack <= space.stack_top && space.stack_top - stack < kMainStack;
+  if (main_stack || space.scratch_failed || registers.compat()) {
+    return true;
+  }
+  if (space.scratch) {
+    if (tracee.slot < 0) {
+      for (int i = 0; i < static_cast<int>(kScratchSlots) && tracee.slot < 0; ++i) {
+        if ((space.scratch_used >> i) & 1) continue;
+        space.scratch_used |= uint64_t{1} << i;
+        tracee.slot = i;
+      }
+    }
+    return true;
+  }
+  Registers mapping = registers;
+  const uint64_t arguments[] = {0, kScratchSlot * kScratchSlots, PROT_READ | PROT_WRITE,
+                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~uint64_t{0}, 0};
+  for (int i = 0; i < 6; ++i) mapping.set_argument(i, arguments[i], false);
+  mapping.set_number(SYS_mmap);
+  mapping.store(tracee.tid);
+  tracee.call.abi = guest::kNativeAbi;
+  tracee.call.number = registers.number();
+  for (int i = 0; i < 6; ++i) tracee.call.arg[i] = registers.argument(i, false);
+  tracee.mapping = 1;
+  tracee.in_call = true;
+  resume(tracee);
+  return false;
+}
+
+void Engine::on_entry(Tracee& tracee) {
+  Registers registers;
+  if (!registers.load(tracee.tid)) return resume(tracee);
+  if (in_stub(registers.pointer()) && !options_.seccomp) {
+    tracee.in_call = true;
+    return resume(tracee);
+  }
+  if (!tracee.place || !tracee.space) return resume(tracee);
+  guest::Call& call = tracee.call;
+  bool compat = registers.compat();
+#if defined(__x86_64__)
+  if (!compat && registers.pointer() < (uint64_t{1} << 32) && options_.seccomp) {
+    unsigned long data = 0;  // 64-bit code may enter by int 0x80
+    trace(PTRACE_GETEVENTMSG, tracee.tid, 0, &data);
+    compat = data == guest::kCompatData;
+  }
+  call.abi = compat ? guest::Abi::i386 : guest::Abi::x86_64;
+#endif
+  call.number = registers.number();
+  const guest::Row* row = guest::find_row(call.abi, call.number);
+  if (!options_.seccomp) {
+    tracee.in_call = true;
+    if (call.number == -1 || (row && !guest::stops(filter_, *row))) return resume(tracee);
+  }
+  if (!scratch_ready(tracee, registers)) return;
+  for (int i = 0; i < 6; ++i) {
+    uint64_t value = registers.argument(i, compat);
+    if (compat) value &= 0xffffffff;
+    for (const auto& copy : tracee.copies)
+      if (copy.ours && copy.ours == value) value = copy.theirs;
+    call.arg[i] = value;
+  }
+  prepare_task(tracee, registers);
+  guest::translate(*task_, call, tracee.decision);
+  apply(tracee, registers);
+}
+
+void Engine::answer(Tracee& tracee, Registers& registers, long value) {
+  registers.set_number(-1);
+  registers.set_result(value);
+  registers.store(tracee.tid);
+  tracee.decision.answer = value;
+  if (!options_.seccomp) tracee.force_result = true;
+  resume(tracee);
+}
+
+void Engine::keep_extra(int fd) {
+  if (extra_.size() < kExtraKept) {
+    extra_.push_back(fd);
+    return;
+  }
+  ::close(extra_[next_extra_]);
+  extra_[next_extra_] = fd;
+  next_extra_ = (next_extra_ + 1) % kExtraKept;
+}
+
+void Engine::apply(Tracee& tracee, Registers& registers) {
+  guest::Decision& decision = tracee.decision;
+  if (decision.extra_fd >= 0) keep_extra(decision.extra_fd);
+  bool compat = tracee.call.abi == guest::Abi::i386;
+  switch (decision.action) {
+    case guest::Action::answer:
+      return answer(tracee, registers, decision.answer);
+    case guest::Action::exec:
+      return run_exec(tracee, registers);
+    case guest::Action::engine:
+      return engine_call(tracee, registers);
+    case guest::Action::rewrite: {
+      for (int i = 0; i < 6; ++i) registers.set_argument(i, decision.arg[i], compat);
+      for (int i = 0; i < decision.blob_count; ++i) {
+        const guest::Blob& blob = decision.blobs[i];
+        uint64_t place = memory_.place_for(blob.size);
+        if (long result = memory_.write(place, blob.data, blob.size); result < 0) return answer(tracee, registers, result);
+        registers.set_argument(blob.arg, place, compat);
+        tracee.copies[tracee.next_copy++ % 4] = {place, tracee.call.arg[blob.arg]};
+      }
+      if (decision.number != tracee.call.number) registers.set_number(decision.number);
+      registers.store(tracee.tid);
+      tracee.restore = !options_.seccomp || decision.post != guest::Post::none;
+      break;
+    }
+    case guest::Action::pass:
+      break;
+  }
+  tracee.finishing = decision.post != guest::Post::none && decision.post != guest::Post::close_extra;
+  if (tracee.finishing) tracee.in_call = true;
+  resume(tracee);
+}
+
+void Engine::on_exit(Tracee& tracee) {
+  if (old_order_ && options_.seccomp && !tracee.restore && tracee.mapping == 0 && !tracee.finishing) {
+    tracee.in_call = false;
+    return resume(tracee);
+  }
+  tracee.in_call = false;
+  if (!tracee.finishing && !tracee.restore && !tracee.force_result && !tracee.mapping) return resume(tracee);
+  Registers registers;
+  if (!registers.load(tracee.tid)) return resume(tracee);
+  if (tracee.mapping) {
+    tracee.mapping = 0;
+    long place = registers.result();
+    if (place < 0 && place > -4096) tracee.space->scratch_failed = true;
+    else tracee.space->scratch = static_cast<uint64_t>(place);
+    for (int i = 0; i < 6; ++i) registers.set_argument(i, tracee.call.arg[i], false);
+    registers.rewind(tracee.call.number);
+    registers.store(tracee.tid);
+    return resume(tracee);
+  }
+  bool compat = tracee.call.abi == guest::Abi::i386;
+  bool changed = false;
+  if (tracee.restore) {
+    for (int i = 0; i < 6; ++i) registers.set_argument(i, tracee.call.arg[i], compat);
+    changed = true;
+  }
+  long result = tracee.force_result ? tracee.decision.answer : registers.result();
+  if (tracee.finishing) {
+    prepare_task(tracee, registers);
+    result = guest::finish(*task_, tracee.call, tracee.decision, result);
+  }
+  if (result != registers.result()) {
+    registers.set_result(result);
+    changed = true;
+  }
+  if (changed) registers.store(tracee.tid);
+  tracee.finishing = tracee.restore = tracee.force_result = false;
+  resume(tracee);
+}
+
+void Engine::run_exec(Tracee& tracee, Registers& registers) {
+  bool compat = tracee.call.abi == guest::Abi::i386;
+  int path_arg = tracee.decision.row->path;
+  const guest::ExecPlan& plan = task_->plan;
+  std::string requested = task_->input.c_str();
+  if (requested.empty()) requested = plan.program_guest.c_str();
+  ExecCall call = prepare_exec(tracee, memory_, plan, view_, options_.emulator, options_.emulator_args, stub_path_,
+                               requested, tracee.call.arg[path_arg + 1], compat);
+  if (call.error < 0) return answer(tracee, registers, call.error);
+  registers.set_argument(path_arg, call.path, compat);
+  registers.set_argument(path_arg + 1, call.arguments, compat);
+  if (path_arg == 1) registers.set_argument(4, 0, compat);  // execveat: the path is complete
+  registers.store(tracee.tid);
+  tracee.copies[tracee.next_copy++ % 4] = {call.path, tracee.call.arg[path_arg]};
+  if (call.arguments != tracee.call.arg[path_arg + 1])
+    tracee.copies[tracee.next_copy++ % 4] = {call.arguments, tracee.call.arg[path_arg + 1]};
+  tracee.restore = !options_.seccomp;
+  resume(tracee);
+}
+
+// Calls whose treatment is the engine's own.
+void Engine::engine_call(Tracee& tracee, Registers& registers) {
+  switch (tracee.decision.row->op) {
+    case guest::Op::get_affinity:
+    case guest::Op::set_affinity: {
+      long result;
+      bool handled = placement_->on_affinity_call(*this, tracee, memory_, result);
+      return handled ? answer(tracee, registers, result) : resume(tracee);
+    }
+    case guest::Op::ptrace:
+      return answer(tracee, registers, -EPERM);
+    default:
+      return resume(tracee);
+  }
+}
+
+}  // namespace udocker::ptrace

@@ -1,0 +1,85 @@
+// The tracer: runs one command and everything it starts under a view.
+#pragma once
+#include <csignal>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "embedded/ptrace/registers.hpp"
+#include "embedded/ptrace/tracee.hpp"
+#include "guest/filter.hpp"
+#include "guest/view.hpp"
+
+namespace udocker::ptrace {
+
+struct EngineOptions {
+  std::vector<std::string> argv;  // argv[0] is looked up in the guest's PATH
+  std::string workdir;            // guest path; empty: the current one, or "/"
+  std::string emulator;           // host path; empty: none
+  std::vector<std::string> emulator_args;
+  bool seccomp = true;
+  bool kill_on_exit = false;
+  bool place_tracees = true;      // keep busy tracees on the engine's CPU
+};
+
+class Engine {
+ public:
+  Engine(const guest::View& view, EngineOptions options);
+  ~Engine();
+  // Runs the command to its end; its exit status, 128+n when a signal ended it. Throws Error when it cannot start.
+  int run();
+
+ private:
+  friend class Placement;
+  void start();
+  [[noreturn]] void child(int gate, int report);
+  std::string find_program(int* error);
+  void check_start();
+  void loop();
+  void on_stop(Tracee& tracee, int status);
+  void on_signal_stop(Tracee& tracee, int signal);
+  void on_new_child(Tracee& parent, int event);
+  void on_exec(Tracee& tracee);
+  void on_entry(Tracee& tracee);
+  void on_exit(Tracee& tracee);
+  void on_gone(pid_t tid, int status);
+  void run_exec(Tracee& tracee, Registers& registers);
+  void engine_call(Tracee& tracee, Registers& registers);
+  bool scratch_ready(Tracee& tracee, Registers& registers);
+  void apply(Tracee& tracee, Registers& registers);
+  void answer(Tracee& tracee, Registers& registers, long value);
+  void keep_extra(int fd);
+  void inherit(Tracee& child, const Tracee& parent, uint64_t flags);
+  Tracee& find_or_add(pid_t tid);
+  void resume(Tracee& tracee, int signal = 0);
+  void prepare_task(Tracee& tracee, const Registers& registers);
+  static bool program_of(void* context, int pid, guest::GuestPath& out);
+  static bool listing_ended(void* context, int descriptor);
+
+  const guest::View& view_;
+  EngineOptions options_;
+  guest::FilterSpec filter_;
+  std::unordered_map<pid_t, std::unique_ptr<Tracee>> tracees_;
+  Tracee* last_ = nullptr;
+  pid_t main_ = 0;
+  int status_ = 0;
+  bool main_gone_ = false;
+  bool old_order_ = false;
+  int stub_fd_ = -1;
+  int report_fd_ = -1;
+  std::string stub_path_;
+  std::vector<int> extra_;
+  std::size_t next_extra_ = 0;
+  TraceeMemory memory_;
+  guest::Owners owners_;
+  std::unique_ptr<guest::Shared> shared_;
+  std::unique_ptr<guest::Task> task_;
+  std::unordered_map<pid_t, std::vector<int>> listed_;  // directory descriptors whose added entries were given
+  std::unique_ptr<class Placement> placement_;
+};
+
+// True when the kernel reports seccomp stops before the syscall-entry stop (before 4.8): found by trying.
+bool probe_old_order();
+
+}  // namespace udocker::ptrace

@@ -1,0 +1,84 @@
+// What the engine knows about one traced thread, and the door to its memory.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <sys/types.h>
+
+#include "guest/translate.hpp"
+
+namespace udocker::ptrace {
+
+// An address space: shared by the threads of a process and by a vfork child until it execs.
+struct Space {
+  std::string program;      // guest path shown as /proc/PID/exe
+  uint64_t stack_top = 0;   // stack pointer at the program's start
+  uint64_t scratch = 0;     // memory mapped for rewritten arguments; 0: none
+  uint64_t scratch_used = 0;  // one bit per slot
+  bool scratch_failed = false;
+};
+
+inline constexpr uint64_t kScratchSlot = 8192, kScratchSlots = 64;
+
+// What CLONE_FS shares beside the kernel's own state.
+struct Place {
+  guest::GuestPath root;
+};
+
+struct PendingExec;
+
+struct Tracee {
+  explicit Tracee(pid_t id);
+  ~Tracee();
+  Tracee(const Tracee&) = delete;
+  Tracee& operator=(const Tracee&) = delete;
+
+  pid_t tid, tgid;
+  bool inherited = false;  // its parent's event has been seen
+  bool waiting = false;    // stopped until then
+  bool in_call = false;    // between entry and exit stop of a call
+  bool force_result = false;
+  bool finishing = false;  // finish() is due at the exit stop
+  bool restore = false;    // arguments are put back at the exit stop
+  int mapping = 0;         // state of the scratch mapping call (see engine.cpp)
+  int slot = -1;           // of Space::scratch
+  std::shared_ptr<Space> space;
+  std::shared_ptr<Place> place;
+  guest::Identity identity{};
+  guest::Call call;          // the call in progress, as the program made it
+  guest::Decision decision;  // and what was decided
+  std::unique_ptr<PendingExec> exec;
+  // Registers keep pointing to our copies after a call that needs no exit stop: copies by what they stand for.
+  struct Copy {
+    uint64_t ours = 0, theirs = 0;
+  };
+  Copy copies[4];
+  unsigned next_copy = 0;
+  // CPU placement, see affinity.hpp.
+  uint64_t last_stop = 0;
+  uint32_t gap = 0;
+  bool pinned = false, own_mask = false;
+};
+
+// The memory of one stopped thread.
+class TraceeMemory final : public guest::Memory {
+ public:
+  // Copies for the kernel are put below `stack`, or into [slot, slot + kScratchSlot) when slot is not 0.
+  void attach(pid_t tid, uint64_t stack, uint64_t slot);
+
+  long read(uint64_t address, void* out, size_t size) override;
+  long write(uint64_t address, const void* data, size_t size) override;
+  long read_text(uint64_t address, char* out, size_t capacity) override;
+  uint64_t place_for(size_t size) override;
+
+ private:
+  long transfer(bool writing, uint64_t address, void* data, size_t size);
+  long transfer_by_file(bool writing, uint64_t address, void* data, size_t size);
+
+  pid_t tid_ = 0;
+  uint64_t next_ = 0;
+  bool downwards_ = true;
+};
+
+}  // namespace udocker::ptrace
