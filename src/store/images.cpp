@@ -117,7 +117,8 @@ std::vector<std::string> Image::layers() const {
     for (const auto& layer : list["fsLayers"].as_array()) names.push_back(layer["blobSum"].as_string());
     if (!list["fsLayers"].as_array().empty()) std::reverse(names.begin(), names.end());
   } else {
-    for (const auto& id : ancestry_of(directory_, name_).as_array()) names.push_back(id.as_string() + ".layer");
+    json::Value list = ancestry_of(directory_, name_);
+    for (const auto& id : list.as_array()) names.push_back(id.as_string() + ".layer");
     std::reverse(names.begin(), names.end());
   }
   for (const auto& layer : names) {
