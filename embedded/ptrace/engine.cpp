@@ -285,6 +285,24 @@ bool Engine::scratch_ready(Tracee& tracee, Registers& registers) {
   return false;
 }
 
+// An argument may still be our copy of a former call's, when that call is restarted or repeated.
+void Engine::replace_copies(Tracee& tracee, const guest::Row& row) {
+  int first = row.path, second = row.path2;
+  if (row.op == guest::Op::exec) second = row.path + 1;
+  if (row.op == guest::Op::socket_name) first = 1;
+  for (int index : {first, second}) {
+    if (index < 0) continue;
+    uint64_t& value = tracee.call.arg[index];
+    for (const auto& copy : tracee.copies) {
+      if (copy.ours == 0 || copy.ours != value) continue;
+      char bytes[guest::kPathMax];
+      if (copy.size > sizeof bytes || memory_.read(value, bytes, copy.size) < 0) continue;
+      if (guest::hash_text({bytes, copy.size}) == copy.hash) value = copy.theirs;
+      break;
+    }
+  }
+}
+
 void Engine::on_entry(Tracee& tracee) {
   Registers registers;
   if (!registers.load(tracee.tid)) return resume(tracee);
@@ -311,13 +329,11 @@ void Engine::on_entry(Tracee& tracee) {
   }
   if (!scratch_ready(tracee, registers)) return;
   for (int i = 0; i < 6; ++i) {
-    uint64_t value = registers.argument(i, compat);
-    if (compat) value &= 0xffffffff;
-    for (const auto& copy : tracee.copies)
-      if (copy.ours && copy.ours == value) value = copy.theirs;
-    call.arg[i] = value;
+    call.arg[i] = registers.argument(i, compat);
+    if (compat) call.arg[i] &= 0xffffffff;
   }
   prepare_task(tracee, registers);
+  if (row) replace_copies(tracee, *row);
   guest::translate(*task_, call, tracee.decision);
   apply(tracee, registers);
 }
@@ -359,7 +375,7 @@ void Engine::apply(Tracee& tracee, Registers& registers) {
         uint64_t place = memory_.place_for(blob.size);
         if (long result = memory_.write(place, blob.data, blob.size); result < 0) return answer(tracee, registers, result);
         registers.set_argument(blob.arg, place, compat);
-        tracee.copies[tracee.next_copy++ % 4] = {place, tracee.call.arg[blob.arg]};
+        tracee.keep_copy(place, tracee.call.arg[blob.arg], blob.data, blob.size);
       }
       if (decision.number != tracee.call.number) registers.set_number(decision.number);
       registers.store(tracee.tid);
@@ -426,9 +442,6 @@ void Engine::run_exec(Tracee& tracee, Registers& registers) {
   registers.set_argument(path_arg + 1, call.arguments, compat);
   if (path_arg == 1) registers.set_argument(4, 0, compat);  // execveat: the path is complete
   registers.store(tracee.tid);
-  tracee.copies[tracee.next_copy++ % 4] = {call.path, tracee.call.arg[path_arg]};
-  if (call.arguments != tracee.call.arg[path_arg + 1])
-    tracee.copies[tracee.next_copy++ % 4] = {call.arguments, tracee.call.arg[path_arg + 1]};
   tracee.restore = !options_.seccomp;
   resume(tracee);
 }

@@ -33,7 +33,7 @@ class Engine {
  private:
   friend class Placement;
   void start();
-  [[noreturn]] void child(int gate, int report);
+  [[noreturn]] void child(const std::string& program, int gate, int report);
   std::string find_program(int* error);
   void check_start();
   void loop();
@@ -42,6 +42,7 @@ class Engine {
   void on_new_child(Tracee& parent, int event);
   void on_exec(Tracee& tracee);
   void on_entry(Tracee& tracee);
+  void replace_copies(Tracee& tracee, const guest::Row& row);
   void on_exit(Tracee& tracee);
   void on_gone(pid_t tid, int status);
   void run_exec(Tracee& tracee, Registers& registers);

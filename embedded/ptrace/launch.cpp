@@ -101,7 +101,7 @@ std::string Engine::find_program(int* error) {
 
 // The new process waits at the gate until it is traced, then confines itself and executes the command by its guest
 // name, which the engine turns into the real one.
-void Engine::child(int gate, int report) {
+void Engine::child(const std::string& program, int gate, int report) {
   char byte;
   if (::read(gate, &byte, 1) != 1) ::_exit(126);
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -110,9 +110,6 @@ void Engine::child(int gate, int report) {
   std::vector<char*> argv;
   for (auto& word : options_.argv) argv.push_back(word.data());
   argv.push_back(nullptr);
-  int error = 0;
-  std::string program = options_.argv[0];
-  if (program.find('/') == std::string::npos) program = find_program(&error);
   ::execve(program.c_str(), argv.data(), environ);
   fail(report, kStageExec, errno);
 }
@@ -137,7 +134,7 @@ void Engine::start() {
   if (pid < 0) throw_errno("start", options_.argv[0]);
   if (pid == 0) {
     ::close(gate[1]);
-    child(gate[0], report[1]);
+    child(program, gate[0], report[1]);
   }
   ::close(gate[0]);
   ::close(report[1]);

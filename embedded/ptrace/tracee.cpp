@@ -22,6 +22,7 @@ Tracee::~Tracee() {
 void TraceeMemory::attach(pid_t tid, uint64_t stack, uint64_t slot) {
   constexpr uint64_t kRedZone = 256;
   tid_ = tid;
+  stack_ = stack;
   downwards_ = slot == 0;
   next_ = downwards_ ? (stack - kRedZone) & ~uint64_t{15} : slot;
 }
@@ -34,7 +35,8 @@ uint64_t TraceeMemory::place_for(size_t size) {
   return place;
 }
 
-// Also reaches pages that the kernel must first add to the stack, and works where process_vm_* is forbidden.
+// Also reaches pages that the kernel must first add to the stack, and works where process_vm_* is forbidden. It ignores
+// page protection, so it is not used for writes elsewhere.
 long TraceeMemory::transfer_by_file(bool writing, uint64_t address, void* data, size_t size) {
   char name[40];
   std::snprintf(name, sizeof name, "/proc/%d/mem", tid_);
@@ -51,7 +53,9 @@ long TraceeMemory::transfer(bool writing, uint64_t address, void* data, size_t s
   ssize_t done = writing ? ::process_vm_writev(tid_, &local, 1, &remote, 1, 0)
                          : ::process_vm_readv(tid_, &local, 1, &remote, 1, 0);
   if (done == static_cast<ssize_t>(size)) return 0;
-  if (done < 0 && errno == EFAULT && !writing) return -EFAULT;
+  constexpr uint64_t kGrowth = 1 << 23;
+  bool may_grow = address <= stack_ && stack_ - address < kGrowth;
+  if (done >= 0 || (errno == EFAULT && !(writing && may_grow))) return -EFAULT;
   return transfer_by_file(writing, address, data, size);
 }
 
@@ -59,7 +63,6 @@ long TraceeMemory::read(uint64_t address, void* out, size_t size) {
   return size ? transfer(false, address, out, size) : 0;
 }
 
-// /proc/PID/mem ignores page protection, so it serves writes only where the plain way found nothing mapped yet.
 long TraceeMemory::write(uint64_t address, const void* data, size_t size) {
   return size ? transfer(true, address, const_cast<void*>(data), size) : 0;
 }

@@ -49,10 +49,15 @@ struct Tracee {
   guest::Call call;          // the call in progress, as the program made it
   guest::Decision decision;  // and what was decided
   std::unique_ptr<PendingExec> exec;
-  // Registers keep pointing to our copies after a call that needs no exit stop: copies by what they stand for.
+  // Registers keep pointing to our copies after a call that needs no exit stop, also when the kernel restarts it:
+  // where the copies are, what they stand for, and a hash of their bytes.
   struct Copy {
-    uint64_t ours = 0, theirs = 0;
+    uint64_t ours = 0, theirs = 0, hash = 0;
+    uint32_t size = 0;
   };
+  void keep_copy(uint64_t ours, uint64_t theirs, const void* data, uint32_t size) {
+    copies[next_copy++ % 4] = {ours, theirs, guest::hash_text({static_cast<const char*>(data), size}), size};
+  }
   Copy copies[4];
   unsigned next_copy = 0;
   // CPU placement, see affinity.hpp.
@@ -77,7 +82,7 @@ class TraceeMemory final : public guest::Memory {
   long transfer_by_file(bool writing, uint64_t address, void* data, size_t size);
 
   pid_t tid_ = 0;
-  uint64_t next_ = 0;
+  uint64_t next_ = 0, stack_ = 0;
   bool downwards_ = true;
 };
 
