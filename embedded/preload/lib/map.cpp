@@ -1,0 +1,301 @@
+// Guest path to host path: a small cache of directories in front of guest::resolve.
+#include "state.hpp"
+
+namespace udocker::preload {
+
+namespace {
+
+constexpr int kSlots = 24;
+alignas(64) char slot_memory[kSlots][sizeof(guest::Task) + 64];
+uint32_t slots_taken;
+guest::OwnMemory own_memory;
+
+// Directory as written to host directory. Writers take an entry by making its sequence odd; readers that see it change
+// take it for a miss.
+struct Entry {
+  uint32_t sequence, generation;
+  uint64_t hash;
+  uint16_t key_size, value_size;
+  uint8_t read_only;
+  char text[235];
+};
+constexpr size_t kEntries = 256;
+Entry entries[kEntries];
+
+uint64_t hash_of(const char* text, size_t size) {
+  uint64_t h = size * 0x9e3779b97f4a7c15u;
+  while (size >= 8) {
+    uint64_t part;
+    __builtin_memcpy(&part, text, 8);
+    h = (h ^ part) * 0xff51afd7ed558ccdu;
+    h ^= h >> 32;
+    text += 8;
+    size -= 8;
+  }
+  uint64_t rest = 0;
+  for (size_t i = 0; i < size; ++i) rest = rest << 8 | static_cast<unsigned char>(text[i]);
+  h = (h ^ rest) * 0xff51afd7ed558ccdu;
+  return h ^ h >> 29;
+}
+
+bool equal(const char* a, const char* b, size_t size) {
+  for (; size >= 8; a += 8, b += 8, size -= 8) {
+    uint64_t x, y;
+    __builtin_memcpy(&x, a, 8);
+    __builtin_memcpy(&y, b, 8);
+    if (x != y) return false;
+  }
+  for (size_t i = 0; i < size; ++i)
+    if (a[i] != b[i]) return false;
+  return true;
+}
+
+void copy_words(char* to, const char* from, size_t size) {
+  for (; size >= 8; to += 8, from += 8, size -= 8) __builtin_memcpy(to, from, 8);
+  for (size_t i = 0; i < size; ++i) to[i] = from[i];
+}
+
+uint32_t generation() { return __atomic_load_n(&state.shared->generation, __ATOMIC_ACQUIRE); }
+
+// Writes the host directory of `directory` to out; its size, 0 for a miss.
+size_t find_entry(Text directory, uint64_t hash, char* out, bool& read_only) {
+  Entry& e = entries[hash % kEntries];
+  const uint32_t sequence = __atomic_load_n(&e.sequence, __ATOMIC_ACQUIRE);
+  if (sequence & 1 || e.hash != hash || e.key_size != directory.size || e.generation != generation()) return 0;
+  const size_t size = e.value_size;
+  if (size + directory.size > sizeof e.text || !equal(e.text, directory.data, directory.size)) return 0;
+  copy_words(out, e.text + directory.size, size);
+  read_only = e.read_only;
+  __atomic_thread_fence(__ATOMIC_ACQUIRE);
+  return __atomic_load_n(&e.sequence, __ATOMIC_RELAXED) == sequence ? size : 0;
+}
+
+void keep_entry(Text directory, uint64_t hash, Text host, bool read_only, uint32_t at) {
+  Entry& e = entries[hash % kEntries];
+  if (directory.size + host.size > sizeof e.text) return;
+  uint32_t sequence = __atomic_load_n(&e.sequence, __ATOMIC_RELAXED);
+  if (sequence & 1 || !__atomic_compare_exchange_n(&e.sequence, &sequence, sequence + 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+    return;
+  __atomic_thread_fence(__ATOMIC_RELEASE);
+  e.hash = hash;
+  e.generation = at;
+  e.key_size = static_cast<uint16_t>(directory.size);
+  e.value_size = static_cast<uint16_t>(host.size);
+  e.read_only = read_only;
+  copy(e.text, directory.data, directory.size);
+  copy(e.text + directory.size, host.data, host.size);
+  __atomic_store_n(&e.sequence, sequence + 2, __ATOMIC_RELEASE);
+}
+
+bool mount_may_be_called(Text name) { return (state.view->mount_names >> (guest::hash_text(name) & 63)) & 1; }
+
+// The directory part ("/" for a name in the root) and the last component of an absolute path that has neither a
+// trailing slash nor "." or ".." at its end.
+bool split(Text path, Text& directory, Text& last) {
+  size_t slash = path.size;
+  while (slash > 0 && path[slash - 1] != '/') --slash;
+  last = path.from(slash);
+  if (last.empty() || last == "." || last == "..") return false;
+  directory = path.first(slash > 1 ? slash - 1 : 1);
+  return true;
+}
+
+// A single name in a directory that the program holds: nothing stands between it and the kernel but a link.
+bool plain_name(Text path) {
+  if (path.size > 255 || path[0] == '.') {
+    if (path == "." ) return true;
+    if (path == ".." || path.size > 255) return false;
+  }
+  for (size_t i = 0; i < path.size; ++i)
+    if (path[i] == '/') return false;
+  return !mount_may_be_called(path) && !(path == "self") && !(path == "thread-self") && !(path == "exe") &&
+         !(path == "maps") && !(path == "mounts") && !(path == "mountinfo") && !(path == "cwd") && !(path == "root");
+}
+
+long slow(int dir, Text path, Follow follow, Mapped& out, Text directory, Text last, uint64_t hash) {
+  Scratch scratch;
+  guest::Task& task = scratch.task();
+  guest::Resolved& found = task.first;
+  const bool cacheable = state.shared && !last.empty();
+  if (cacheable && follow == Follow::yes) {
+    // The directory is worth keeping whatever the last name is.
+    const uint32_t at = generation();
+    const long result = guest::resolve(task.place, task.work, dir, path, Follow::no, found);
+    if (result < 0) return result;
+    const size_t end = found.host.size() - last.size;
+    if (!found.is_mount_point && found.magic == guest::Magic::none && found.host.size() > last.size + 1 &&
+        guest::find_directory(state.shared, task.place.root, directory, task.input)) {
+      keep_entry(directory, hash, found.host.text().first(end - 1), found.read_only(), at);
+    }
+  }
+  const uint32_t at = state.shared ? generation() : 0;
+  const long result = guest::resolve(task.place, task.work, dir, path, follow, found);
+  if (result < 0) return result;
+  if (cacheable && follow == Follow::no && !found.is_mount_point && found.magic == guest::Magic::none &&
+      found.host.size() > last.size + 1 && guest::find_directory(state.shared, task.place.root, directory, task.input))
+    keep_entry(directory, hash, found.host.text().first(found.host.size() - last.size - 1), found.read_only(), at);
+  copy(out.host, found.host.c_str(), found.host.size() + 1);
+  out.dir = sys::kAtCwd;
+  out.path = out.host;
+  out.exact = true;
+  out.read_only = found.read_only();
+  out.magic = found.magic;
+  return 0;
+}
+
+}  // namespace
+
+State state;
+
+Scratch::Scratch() : slot_(-1) {
+  uint32_t taken = __atomic_load_n(&slots_taken, __ATOMIC_RELAXED);
+  while (~taken & ((1u << kSlots) - 1)) {
+    const int free = __builtin_ctz(~taken);
+    if (__atomic_compare_exchange_n(&slots_taken, &taken, taken | 1u << free, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+      slot_ = free;
+      break;
+    }
+  }
+  void* memory = slot_ >= 0 ? slot_memory[slot_]
+                            : pointer<void*>(sys::call(__NR_mmap, 0, sizeof(guest::Task), 3, 0x22, -1, 0));
+  // The pool's memory is zero at first and a finished task later: valid either way.
+  task_ = static_cast<guest::Task*>(memory);
+  task_->place.view = state.view;
+  task_->place.shared = state.shared;
+  task_->place.root = "/";
+  task_->place.pid = static_cast<int>(sys::call(__NR_getpid));
+  task_->place.tid = static_cast<int>(sys::call(__NR_gettid));
+  task_->place.self = true;
+  task_->place.context = nullptr;
+  task_->place.program_of = program_of;
+  task_->memory = &own_memory;
+  task_->identity = nullptr;
+  task_->owners = nullptr;
+  task_->chroot_to = nullptr;
+  task_->engine_pid = task_->place.pid;
+}
+
+Scratch::~Scratch() {
+  if (slot_ >= 0) {
+    __atomic_fetch_and(&slots_taken, ~(1u << slot_), __ATOMIC_RELEASE);
+  } else {
+    sys::call(__NR_munmap, word(task_), sizeof(guest::Task));
+  }
+}
+
+long map_path(int dir, const char* path, Follow follow, Guess guess, Mapped& out) {
+  out.dir = dir;
+  out.path = path;
+  out.exact = true;
+  out.read_only = false;
+  out.magic = guest::Magic::none;
+  if (!path || !active()) return 0;
+  const Text text = text_of(path);
+  if (text.empty()) return 0;
+  if (text[0] != '/') {
+    if (!plain_name(text)) return slow(dir, text, follow, out, {}, {}, 0);
+    out.exact = follow == Follow::no;
+    if (out.exact || guess == Guess::yes) return 0;
+    char byte[1];
+    if (sys::call(__NR_readlinkat, dir, word(path), word(byte), 1) < 0) {
+      out.exact = true;
+      return 0;
+    }
+    return slow(dir, text, follow, out, {}, {}, 0);
+  }
+  Text directory, last;
+  if (!state.shared || !split(text, directory, last)) return slow(dir, text, follow, out, {}, {}, 0);
+  const uint64_t hash = hash_of(directory.data, directory.size);
+  if (follow == Follow::no || guess == Guess::yes) {
+    const size_t size = find_entry(directory, hash, out.host, out.read_only);
+    if (size && size + last.size + 2 < sizeof out.host && !mount_may_be_called(last)) {
+      out.host[size] = '/';
+      copy_words(out.host + size + 1, last.data, last.size);
+      out.host[size + 1 + last.size] = '\0';
+      out.dir = sys::kAtCwd;
+      out.path = out.host;
+      out.exact = follow == Follow::no;
+      return 0;
+    }
+  }
+  return slow(dir, text, follow, out, directory, last, hash);
+}
+
+const char* below_root(const char* host) {
+  if (!state.view) return nullptr;
+  const Text root = state.view->root();
+  const Text text = text_of(host);
+  if (root.size <= 1 || !guest::contains_path(root, text)) return nullptr;
+  return text.size == root.size ? "/" : host + root.size;
+}
+
+bool narrow(char* text, size_t capacity) {
+  if (text[0] != '/' || !active()) return false;
+  Scratch scratch;
+  guest::GuestPath& out = scratch->input;
+  if (!guest::host_to_guest(*state.view, text_of(text), out) || out.size() + 1 > capacity) return false;
+  copy(text, out.c_str(), out.size() + 1);
+  return true;
+}
+
+long emulate(long number, long a, long b, long c, long d, long e, long f) {
+  if (!active()) return sys::call(number, a, b, c, d, e, f);
+  guest::Call call{guest::kNativeAbi, number, {}};
+  const long given[6] = {a, b, c, d, e, f};
+  for (int i = 0; i < 6; ++i) call.arg[i] = static_cast<uint64_t>(given[i]);
+  Scratch scratch;
+  guest::Decision decision;
+  guest::translate(scratch.task(), call, decision);
+  if (decision.action == guest::Action::answer) return decision.answer;
+  if (decision.action != guest::Action::rewrite) {
+    const long result = sys::call(number, a, b, c, d, e, f);
+    return decision.post == guest::Post::none ? result : guest::finish(scratch.task(), call, decision, result);
+  }
+  long arg[6];
+  for (int i = 0; i < 6; ++i) arg[i] = static_cast<long>(decision.arg[i]);
+  for (int i = 0; i < decision.blob_count; ++i) arg[decision.blobs[i].arg] = word(decision.blobs[i].data);
+  long result = sys::call(decision.number, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
+  if (decision.extra_fd >= 0) sys::close(decision.extra_fd);
+  if (decision.post != guest::Post::none) result = guest::finish(scratch.task(), call, decision, result);
+  return result;
+}
+
+const char* keep_text(Text text) {
+  // The same few names come again and again: look among the kept ones first.
+  static char* chunks[64];
+  static uint32_t used[64];
+  constexpr size_t kChunk = 64 * 1024;
+  for (int i = 0; i < 64; ++i) {
+    char* chunk = __atomic_load_n(&chunks[i], __ATOMIC_ACQUIRE);
+    if (!chunk) {
+      char* fresh = pointer<char*>(sys::call(__NR_mmap, 0, kChunk, 3, 0x22, -1, 0));
+      if (word(fresh) < 0 && word(fresh) > -4096) return "";
+      if (!__atomic_compare_exchange_n(&chunks[i], &chunk, fresh, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        sys::call(__NR_munmap, word(fresh), kChunk);
+      else
+        chunk = fresh;
+    }
+    const uint32_t end = __atomic_load_n(&used[i], __ATOMIC_ACQUIRE);
+    for (uint32_t at = 0; at + text.size < end && at + text.size < kChunk;) {
+      const size_t size = text_size(chunk + at);
+      if (size == text.size && equal(chunk + at, text.data, size)) return chunk + at;
+      at += static_cast<uint32_t>(size) + 1;
+    }
+    const uint32_t at = __atomic_fetch_add(&used[i], static_cast<uint32_t>(text.size) + 1, __ATOMIC_ACQ_REL);
+    if (at + text.size + 1 > kChunk) continue;
+    copy(chunk + at, text.data, text.size);
+    chunk[at + text.size] = '\0';
+    return chunk + at;
+  }
+  return "";
+}
+
+void complain(Text a, Text b, Text c) {
+  struct {
+    const char* base;
+    size_t size;
+  } parts[] = {{"udocker: ", 9}, {a.data, a.size}, {b.data, b.size}, {c.data, c.size}, {"\n", 1}};
+  sys::call(__NR_writev, 2, word(parts), 5);
+}
+
+}  // namespace udocker::preload

@@ -1,0 +1,78 @@
+// What the object knows about its process, and the way from a guest path to a host path.
+#pragma once
+#include "abi.hpp"
+#include "embedded/preload/config.hpp"
+#include "guest/translate.hpp"
+
+namespace udocker::preload {
+
+using guest::Follow;
+
+struct State {
+  Header header;
+  const guest::View* view;      // null until set_up: everything passes
+  guest::Shared* shared;        // null: no cache
+  const char* config;           // value of the variable as it came; its name stands before it
+  const char* preload;          // value of LD_PRELOAD that is ours
+  const char* library_path;     // value of LD_LIBRARY_PATH or LD_LIBRARY_REAL that is ours
+  const char* patcher;          // host path of udocker; "" when files are not patched at exec
+  char program[guest::kPathMax];  // guest path of the program
+  bool has(HeaderFlag flag) const { return (header.flags & flag) != 0; }
+};
+
+extern State state;
+
+// Reads the configuration from the environment, once. Called by the constructor and by whoever comes before it.
+void set_up();
+inline bool active() {
+  if (__builtin_expect(!state.view, 0)) set_up();
+  return state.view != nullptr;
+}
+
+// Working space for one translation, taken from a pool; it must not be held over anything that blocks.
+class Scratch {
+ public:
+  Scratch();
+  ~Scratch();
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  guest::Task& task() { return *task_; }
+  guest::Task* operator->() { return task_; }
+
+ private:
+  guest::Task* task_;
+  int slot_;
+};
+
+// A path for the kernel. `path` points into the object or to the caller's own text.
+struct Mapped {
+  int dir = sys::kAtCwd;
+  const char* path = nullptr;
+  bool exact = true;      // false: the last component may be a link, which the kernel must not follow by itself
+  bool read_only = false;
+  guest::Magic magic = guest::Magic::none;
+  char host[guest::kPathMax];
+};
+
+// 0 or -errno. With `guess`, Follow::yes may give exact == false instead of looking whether the last name is a link.
+enum class Guess : uint8_t { no, yes };
+long map_path(int dir, const char* path, Follow follow, Guess guess, Mapped& out);
+
+// A host path or link text to the guest's name for it, in place; false when it lies outside (and stays).
+bool narrow(char* text, size_t capacity);
+// The part of a host path below ROOT, pointing into it; null when it is elsewhere.
+const char* below_root(const char* host);
+
+// One system call as the guest means it, through guest::translate. The kernel's result.
+long emulate(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0);
+
+// Guest path of the program that process `pid` runs (for guest::Place).
+bool program_of(void* context, int pid, guest::GuestPath& out);
+
+// A copy that lives as long as the process.
+const char* keep_text(Text text);
+
+// Says something on the standard error stream.
+void complain(Text a, Text b = {}, Text c = {});
+
+}  // namespace udocker::preload
