@@ -42,7 +42,8 @@ std::string ContainerView::canonical(const std::string& guest_path) const {
       continue;
     }
     if (target->starts_with('/')) done.clear();
-    auto parts = split(*target, '/');
+    // F modes keep absolute links as host paths.
+    auto parts = split(starts_with_word(*target, root_) ? target->substr(root_.size()) : *target, '/');
     todo.insert(todo.end(), parts.rbegin(), parts.rend());
   }
   return done.empty() ? "/" : done;

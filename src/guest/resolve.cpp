@@ -39,6 +39,12 @@ bool has_component(Text rest) {
   return next_component(rest, name);
 }
 
+// With kHostLinks: what of an absolute path lies below ROOT when it is written as a host path.
+Text without_root(const View& view, Text path) {
+  if (!view.has(kHostLinks) || view.root().size == 1 || !contains_path(view.root(), path)) return path;
+  return path.size == view.root().size ? Text("/") : path.from(view.root().size);
+}
+
 class Walk {
  public:
   Walk(const Place& place, Workspace& work, Resolved& out) : place_(place), view_(*place.view), work_(work), out_(out) {}
@@ -146,7 +152,7 @@ class Walk {
   long splice(Text rest) {
     out_.walked_links = true;
     if (++links > kMaxLinks) return -ELOOP;
-    Text target = work_.link.text();
+    Text target = without_root(view_, work_.link.text());
     if (target.empty()) return -ENOENT;
     work_.spare.assign(target);
     work_.spare.append(rest);
@@ -324,6 +330,7 @@ long resolve(const Place& place, Workspace& work, int directory, Text path, Foll
   out.is_mount_point = false;
   out.mount = nullptr;
   out.walked_links = false;
+  path = without_root(*place.view, path);
   if (path.empty()) return -ENOENT;
   out.trailing = path[path.size - 1] == '/';
   if (out.trailing) follow = Follow::yes;

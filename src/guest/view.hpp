@@ -31,6 +31,7 @@ enum ViewFlag : uint32_t {
   kHasReadOnly = 16,       // some mount is read-only
   kHasUnlisted = 32,       // some mount needs adding to listings
   kFakeRelease = 64,       // uname is changed
+  kHostLinks = 128,        // absolute paths and link targets at or below ROOT's host path are host paths (F modes)
 };
 
 struct Port {
