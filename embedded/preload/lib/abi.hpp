@@ -5,15 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "guest/path.hpp"
-#include "guest/sys.hpp"
+#include "embedded/preload/launch.hpp"
 
 #define EXPORT extern "C" __attribute__((visibility("default"), used))
 
 namespace udocker::preload {
-
-using guest::Text;
-namespace sys = guest::sys;
 
 using Function = long (*)(long, long, long, long, long, long);
 
@@ -48,18 +44,9 @@ inline long fail(long error) {
   return -1;
 }
 
-inline size_t text_size(const char* text) {
-  size_t size = 0;
-  while (text[size]) ++size;
-  return size;
-}
-inline Text text_of(const char* text) { return {text, text_size(text)}; }
 inline bool same(const char* a, const char* b) {
   while (*a && *a == *b) ++a, ++b;
   return *a == *b;
-}
-inline void copy(char* to, const char* from, size_t size) {
-  for (size_t i = 0; i < size; ++i) to[i] = from[i];
 }
 inline bool has_slash(const char* text) {
   for (; *text; ++text)

@@ -4,8 +4,6 @@
 
 namespace udocker::preload {
 
-inline constexpr int kEmptyPathFlag = 0x1000;
-
 // execveat as the guest means it; -1 with errno.
 long exec_file(int dir, const char* path, char** argv, char** envp, int flags);
 // posix_spawn of a path; an errno value, 0 for success.

@@ -8,7 +8,6 @@ namespace {
 constexpr int kSlots = 24;
 alignas(64) char slot_memory[kSlots][sizeof(guest::Task) + 64];
 uint32_t slots_taken;
-guest::OwnMemory own_memory;
 
 // Directory as written to host directory. Writers take an entry by making its sequence odd; readers that see it change
 // take it for a miss.
@@ -145,7 +144,7 @@ long slow(int dir, Text path, Follow follow, Mapped& out, Text directory, Text l
 
 }  // namespace
 
-State state;
+constinit State state{};
 
 Scratch::Scratch() : slot_(-1) {
   uint32_t taken = __atomic_load_n(&slots_taken, __ATOMIC_RELAXED);
@@ -168,7 +167,7 @@ Scratch::Scratch() : slot_(-1) {
   task_->place.self = true;
   task_->place.context = nullptr;
   task_->place.program_of = program_of;
-  task_->memory = &own_memory;
+  task_->memory = &memory_;
   task_->identity = nullptr;
   task_->owners = nullptr;
   task_->chroot_to = nullptr;

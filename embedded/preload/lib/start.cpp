@@ -178,6 +178,7 @@ void set_up() {
     const Text text = text_of(program);
     if (text.size < sizeof state.program) copy(state.program, text.data, text.size + 1);
   }
+  state.program_of = program_of;
   map_cache();
   __atomic_store_n(&state.view, view, __ATOMIC_RELEASE);
 }

@@ -1,23 +1,13 @@
 // What the object knows about its process, and the way from a guest path to a host path.
 #pragma once
 #include "abi.hpp"
-#include "embedded/preload/config.hpp"
+#include "embedded/preload/launch.hpp"
 #include "guest/translate.hpp"
 
 namespace udocker::preload {
 
-using guest::Follow;
-
-struct State {
-  Header header;
-  const guest::View* view;      // null until set_up: everything passes
-  guest::Shared* shared;        // null: no cache
-  const char* config;           // value of the variable as it came; its name stands before it
-  const char* preload;          // value of LD_PRELOAD that is ours
-  const char* library_path;     // value of LD_LIBRARY_PATH or LD_LIBRARY_REAL that is ours
-  const char* patcher;          // host path of udocker; "" when files are not patched at exec
+struct State : Context {  // view is null until set_up: everything passes
   char program[guest::kPathMax];  // guest path of the program
-  bool has(HeaderFlag flag) const { return (header.flags & flag) != 0; }
 };
 
 extern State state;
@@ -42,6 +32,7 @@ class Scratch {
  private:
   guest::Task* task_;
   int slot_;
+  guest::OwnMemory memory_;
 };
 
 // A path for the kernel. `path` points into the object or to the caller's own text.

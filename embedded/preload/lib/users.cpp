@@ -53,7 +53,7 @@ class Lines {
 
  private:
   long fd_ = -1, at_ = 0, end_ = 0;
-  char buffer_[1024];
+  char buffer_[1024] = {};
 };
 
 // Cuts the next field off a line.
@@ -182,7 +182,7 @@ int give(int status, Entry* entry, Entry** result) {
   return status == ENOENT ? 0 : status;
 }
 
-Lines passwd_lines, group_lines;
+constinit Lines passwd_lines, group_lines;
 
 }  // namespace
 
