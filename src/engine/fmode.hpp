@@ -52,5 +52,10 @@ std::optional<std::string> find_guest_loader(const std::string& container_dir);
 std::optional<std::string> find_in_root(const std::string& root, const std::string& guest_path);
 // Directories with libraries, host paths joined by ':' (ld.lib.dirs, made when it is missing).
 std::string load_library_dirs(const std::string& container_dir);
+// The search path for the guest's loader: usual directories, those of its ld.so.cache, then all others with libraries.
+// Host paths joined by ':'.
+std::string fmode_library_path(const std::string& container_dir);
+// The directories named in the content of a guest's ld.so.cache, guest paths in order. Pure.
+std::vector<std::string> cached_library_dirs(const std::string& cache);
 
 }  // namespace udocker::engine
