@@ -1,0 +1,85 @@
+#include "ops/create.hpp"
+
+#include "oci/image_config.hpp"
+#include "util/error.hpp"
+#include "util/file.hpp"
+#include "util/log.hpp"
+#include "util/strings.hpp"
+
+#include <algorithm>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace udocker::ops {
+
+namespace {
+
+// Layers held open from the start: an image that is removed meanwhile does not disturb.
+archive::Layer open_layer(const std::string& path, const std::string& name, const std::string& digest, const std::string& diff_id) {
+  auto fd = std::make_shared<UniqueFd>(open_fd(path, O_RDONLY));
+  auto open = [fd, name]() -> std::unique_ptr<archive::Input> {
+    if (::lseek(fd->get(), 0, SEEK_SET) != 0) throw_errno("rewind", name);
+    return std::make_unique<archive::FdInput>(fd->get(), name);
+  };
+  return {name, open, digest, diff_id};
+}
+
+std::vector<archive::Layer> layers_of(const store::Repository& repository, const store::Image& image, const json::Value& config) {
+  auto names = image.layers();
+  auto ids = oci::diff_ids(config);
+  bool has_ids = ids.size() == names.size();
+  std::vector<archive::Layer> layers;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    layers.push_back(open_layer(repository.blobs().path(names[i]), names[i], store::is_digest(names[i]) ? names[i] : "",
+                                has_ids ? ids[i] : ""));
+  return layers;
+}
+
+}  // namespace
+
+archive::Limits unpack_limits(const config::Settings& settings) {
+  archive::Limits limits;
+  auto bytes = parse_number(trim(settings.max_unpacked_size));
+  if (!bytes) throw Error(cat("max_unpacked_size: not a number of bytes: ", printable(settings.max_unpacked_size)));
+  limits.bytes = *bytes;
+  return limits;
+}
+
+void warn_if_strange(const std::string& root, const std::string& id) {
+  for (const char* usual : {"lib", "bin", "etc", "tmp", "var", "usr", "sys", "dev", "data", "home", "system", "root", "proc"})
+    if (path_exists(cat(root, "/", usual)) || find_link(cat(root, "/", usual))) return;
+  log::warning(cat("check container content: ", id));
+}
+
+store::Container create_container(Session& session, const store::ImageName& name, const std::string& container_name) {
+  const auto& repository = session.repository();
+  const auto& containers = repository.containers();
+  if (!container_name.empty()) {
+    if (!store::Containers::is_valid_name(container_name)) throw Error("invalid container name or wrong format");
+    if (containers.has_name(container_name)) throw Error("container name already exists");
+  }
+  auto image = repository.images().find(name);
+  if (!image) throw Error("create container: imagerepo is invalid");
+  json::Value config = image->config();
+  archive::ApplyOptions options;
+  options.limits = unpack_limits(session.settings());
+  auto layers = layers_of(repository, *image, config);
+  store::NewContainer fresh = containers.make();
+  options.owners = fresh.directory() + "/owners";
+  options.tick = [&fresh] { fresh.refresh(); };
+  try {
+    auto result = archive::apply_layers(fresh.root(), layers, options);
+    log::debug("create", cat(result.entries, " entries, ", result.bytes, " bytes, ", result.skipped, " not needed"));
+  } catch (Error& error) {
+    error.add_context("while extracting image layer");
+    throw;
+  }
+  fresh.set_metadata(config);
+  fresh.set_image(name.text());
+  store::Container container = fresh.commit(container_name);
+  warn_if_strange(container.root(), container.id());
+  return container;
+}
+
+}  // namespace udocker::ops
