@@ -52,7 +52,8 @@ make_oci() {
   umoci --log=error raw add-layer --image "$o:latest" "$2"
 }
 
-if [ ! -e "$dir/busybox.oci" ]; then
+if [ ! -e "$dir/busybox.oci" ] || [ ! -e "$dir/busybox.docker.tar" ]; then
+  rm -rf "$dir/busybox.oci"
   make_oci busybox "$dir/musl.tar"
   umoci --log=error config --image "$work/busybox:latest" --config.cmd sh --config.env FROM_IMAGE=yes --config.workingdir /tmp
   skopeo copy --quiet "oci:$work/busybox:latest" "docker-archive:$work/busybox.docker.tar:busybox:test"

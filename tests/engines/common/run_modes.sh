@@ -3,7 +3,8 @@
 # MODES chooses the modes; the default are all that need no change of the container.
 . "$(dirname "$0")/../../support/support.sh"
 
-check "a container from a tar" "$UDOCKER" -q import --tocontainer --name=c "$(need_image musl.tar)"
+check "load" "$UDOCKER" -q load -i "$(need_image busybox.docker.tar)"
+check "create" "$UDOCKER" -q create --name=c busybox:test
 root=$("$UDOCKER" inspect -p c)
 mkdir -p data/sub && echo from-host > data/file && echo one > single
 before=$(find "$root" | sort | sha256sum)

@@ -1,0 +1,248 @@
+#include "ops/run.hpp"
+
+#include "host/arch.hpp"
+#include "host/cpus.hpp"
+#include "host/foreground.hpp"
+#include "host/limits.hpp"
+#include "host/self.hpp"
+#include "ops/banner.hpp"
+#include "ops/mode.hpp"
+#include "ops/run_target.hpp"
+#include "ops/session.hpp"
+#include "util/digest.hpp"
+#include "util/error.hpp"
+#include "util/file.hpp"
+#include "util/log.hpp"
+#include "util/process.hpp"
+#include "util/strings.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace udocker::ops {
+
+using engine::Family;
+using engine::RunPlan;
+
+namespace {
+
+// Collects the plan of one run; every step may refuse with exit code 2.
+class Planner {
+ public:
+  Planner(Session& session, const RunOptions& options, std::optional<store::Container> container)
+      : session_(session), options_(options), container_(std::move(container)) {
+    plan_.mode = choose_mode(session, options, container_);
+    family_ = engine::family_of(plan_.mode);
+  }
+
+  RunPlan make() {
+    const auto& settings = session_.settings();
+    load_container();
+    plan_.verbosity = static_cast<int>(log::level());
+    plan_.cache_dir = settings.libdir;
+    plan_.tmp_dir = settings.tmpdir;
+    plan_.kernel_release = options_.kernel;
+    plan_.kill_on_exit = settings.proot_killonexit;
+    plan_.link_to_symlink = settings.proot_link2symlink;
+    plan_.seccomp = plan_.mode != engine::Mode::P2 && plan_.mode != engine::Mode::R3 && !settings.proot_noseccomp &&
+                    !std::getenv("PROOT_NO_SECCOMP");
+    plan_.read_only_root = options_.read_only;
+    plan_.hostname = options_.hostname.empty() ? image_.hostname : options_.hostname;
+    plan_.domainname = image_.domainname;
+    plan_.devices = options_.devices;
+    check_options();
+    plan_identity_and_volumes();
+    plan_workdir();
+    plan_program();
+    plan_engine_choice();
+    return std::move(plan_);
+  }
+
+  bool needs_cleanup() const { return auth_dir_ != nullptr; }
+
+ private:
+  void load_container() {
+    if (!container_) {
+      plan_.root = real_path(options_.location);
+      if (!is_directory(plan_.root)) refuse_run(cat("not a directory: ", printable(options_.location)));
+      plan_.id = path_basename(plan_.root);
+      return;
+    }
+    plan_.container_dir = container_->directory();
+    plan_.root = container_->root();
+    plan_.id = container_->id();
+    if (!is_directory(plan_.root)) refuse_run(cat("container has no root directory: ", plan_.root));
+    plan_.root = real_path(plan_.root);
+    auto metadata = container_->metadata();
+    if (!metadata && !options_.no_meta) refuse_run("invalid container json metadata");
+    if (metadata && !options_.no_meta) image_ = oci::parse_run_config(*metadata);
+    if (metadata) check_architecture((*metadata)["architecture"].as_string());
+  }
+
+  void check_architecture(const std::string& architecture) {
+    if (architecture.empty() || architecture == "unknown" || host::runs_natively(architecture)) return;
+    if (family_ != Family::ptrace) return log::warning(cat("host and container architectures mismatch: ", printable(architecture)));
+    const char* path = std::getenv("PATH");
+    std::string name = cat("qemu-", host::qemu_name(architecture));
+    for (const auto& candidate : {name, name + "-static"})
+      if (auto found = find_program(candidate, path ? path : "")) plan_.qemu = *found;
+    if (plan_.qemu.empty()) log::warning(cat("qemu required but not available: ", name));
+  }
+
+  void check_options() {
+    bool view_engine = family_ == Family::ptrace || family_ == Family::trap;
+    auto unsupported = [&](const char* option) {
+      log::warning(cat("this execution mode does not support ", option, " (P and T modes do)"));
+    };
+    for (const auto& text : options_.publish) plan_.ports.push_back(parse_port(text));
+    plan_.publish_all = options_.publish_all;
+    plan_.netcoop = options_.netcoop;
+    if (!view_engine && !options_.publish.empty()) unsupported("-p --publish");
+    if (!view_engine && (options_.publish_all || options_.netcoop)) unsupported("-P --netcoop --publish-all");
+    if (!view_engine && !options_.kernel.empty()) unsupported("--kernel");
+    if (family_ != Family::launcher && !options_.devices.empty())
+      log::debug("run", "devices of the host are visible in this mode without --device");
+    if (family_ != Family::launcher && options_.read_only) log::warning("this execution mode does not support --read-only (R modes do)");
+    std::vector<std::string> low, all;
+    for (int port : image_.exposed_ports) {
+      bool remapped = std::any_of(plan_.ports.begin(), plan_.ports.end(), [&](const engine::Port& p) { return p.container == port && p.host >= 1024; });
+      if (port < 1024 && !remapped) low.push_back(cat(port));
+      all.push_back(cat(port));
+    }
+    if (!low.empty()) log::warning(cat("this container exposes privileged TCP/IP ports: ", join(low, " ")));
+    else if (!all.empty()) log::warning(cat("this container exposes TCP/IP ports: ", join(all, " ")));
+  }
+
+  void plan_identity_and_volumes() {
+    std::string host_home = host::current_user().home;
+    plan_.binds = plan_volumes(options_, session_.settings(), family_, host_home);
+    auto is_bound = [&](const char* guest) {
+      return std::any_of(plan_.binds.begin(), plan_.binds.end(), [&](const engine::Bind& bind) { return bind.guest == guest; });
+    };
+    IdentityRequest request{options_.user.empty() ? image_.user : options_.user, family_, options_.host_auth,
+                            options_.container_auth, options_.bind_home, is_bound("/etc/passwd") || is_bound("/etc/group")};
+    Identity identity = resolve_identity(request, engine::ContainerView(plan_.root, plan_.binds));
+    user_ = identity.user;
+    plan_.uid = user_.uid;
+    plan_.gid = user_.gid;
+    plan_.user_name = user_.name;
+    plan_.user_home = user_.home;
+    if (identity.passwd) bind_text("/etc/passwd", *identity.passwd);
+    if (identity.group) bind_text("/etc/group", *identity.group);
+  }
+
+  // Shows `text` at a guest path. The file is kept beside ROOT under the digest of its content, so that runs share it
+  // and none has to clean up; where that cannot be written it lies in a temporary folder for the time of the run.
+  void bind_text(const std::string& guest, const std::string& text) {
+    std::string name = cat(sha256_hex(text).substr(0, 16), "-", path_basename(guest));
+    std::string path;
+    if (!plan_.container_dir.empty() && ::access(plan_.container_dir.c_str(), W_OK) == 0) {
+      std::string dir = cat(plan_.container_dir, "/auth");
+      make_directories(dir, 0700);
+      path = cat(dir, "/", name);
+    } else {
+      if (!auth_dir_) auth_dir_ = std::make_shared<TempDir>(session_.settings().tmpdir, "auth");
+      path = cat(auth_dir_->path(), "/", name);
+    }
+    if (find_file(path) != text) make_file(path, text, 0644);
+    plan_.binds.push_back({path, guest});
+  }
+
+  void plan_workdir() {
+    engine::ContainerView view(plan_.root, plan_.binds);
+    std::string wanted = !options_.workdir.empty() ? options_.workdir : !image_.working_dir.empty() ? image_.working_dir : user_.home;
+    if (!wanted.starts_with('/')) refuse_run(cat("invalid working directory:  ", printable(wanted)));
+    plan_.workdir = engine::normal_guest_path(wanted);
+    if (view.is_directory(plan_.workdir)) return;
+    if (!options_.workdir.empty()) refuse_run(cat("invalid working directory:  ", printable(options_.workdir)));
+    // The image or passwd names a directory that does not exist: made, as docker does, else the root serves.
+    auto parent = view.find(path_dirname(plan_.workdir));
+    std::string host = parent ? cat(*parent, "/", path_basename(plan_.workdir)) : "";
+    bool below_root = parent && starts_with_word(*parent, plan_.root);
+    if (below_root && ::mkdir(host.c_str(), 0755) == 0) return;
+    log::warning(cat("working directory ", plan_.workdir, " does not exist, using /"));
+    plan_.workdir = "/";
+  }
+
+  void plan_program() {
+    const auto& settings = session_.settings();
+    EnvironmentRequest request;
+    request.image = image_.env;
+    request.files = options_.env_files;
+    request.options = options_.env;
+    request.host_env = options_.host_env;
+    request.host = host::environment();
+    request.valid_host = settings.valid_host_env;
+    request.invalid_host = settings.invalid_host_env;
+    request.default_path = plan_.uid == 0 ? settings.root_path : settings.user_path;
+    request.user = user_;
+    request.container_id = plan_.id;
+    if (container_) request.container_names = join(container_->names(), ",");
+    request.root = plan_.root;
+    request.mode = engine::mode_name(plan_.mode);
+    request.host_user = host::current_user().name;
+    plan_.environment = plan_environment(request);
+    plan_.argv = plan_command(options_, image_, settings);
+    plan_.executable = resolve_program(plan_.argv, find_variable(plan_.environment, "PATH").value_or(""), plan_.workdir,
+                                       engine::ContainerView(plan_.root, plan_.binds));
+  }
+
+  // use_*_executable: "UDOCKER" or nothing is ours, else a path or a name in PATH.
+  void plan_engine_choice() {
+    const auto& settings = session_.settings();
+    std::string wanted = family_ == Family::ptrace     ? settings.use_proot_executable
+                         : family_ == Family::launcher ? settings.use_runc_executable
+                         : family_ == Family::apptainer ? settings.use_singularity_executable
+                                                        : "";
+    plan_.host_executable_options = settings.singularity_options;
+    if (wanted.empty() || wanted == "UDOCKER") return;
+    const char* path = std::getenv("PATH");
+    auto found = find_program(wanted, path ? path : settings.root_path);
+    if (!found) throw Error(cat("executable not found: ", printable(wanted)));
+    plan_.host_executable = *found;
+  }
+
+  Session& session_;
+  const RunOptions& options_;
+  std::optional<store::Container> container_;
+  RunPlan plan_;
+  Family family_;
+  oci::RunConfig image_;
+  host::User user_;
+  std::shared_ptr<TempDir> auth_dir_;
+};
+
+[[noreturn]] void execute(const engine::Launch& launch) {
+  if (!launch.directory.empty() && ::chdir(launch.directory.c_str()) != 0) throw_errno("change directory to", launch.directory);
+  if (launch.program.empty()) host::exec_self(launch.argv, launch.environment);
+  host::exec_program(launch.program, launch.argv, launch.environment);
+}
+
+}  // namespace
+
+int run_container(Session& session, const RunOptions& options) {
+  if (!options.cpuset.empty()) host::parse_cpu_list(options.cpuset);
+  std::optional<store::Container> container;
+  if (options.location.empty()) container = find_run_target(session, options);
+  if (container && !options.id_file.empty()) make_file(options.id_file, container->id());
+  Planner planner(session, options, container);
+  RunPlan plan = planner.make();
+  if (!options.cpuset.empty()) host::bind_to_cpus(host::parse_cpu_list(options.cpuset));
+  for (const auto& limit : options.limits) host::set_limit(limit);
+  engine::Launch launch = engine::plan_launch(plan);
+  if (log::enabled(log::Level::verbose)) log::verbose(cat("CMD = ", launch.program, " ", join(launch.argv, " ")));
+  if (log::enabled(log::Level::info) && !options.no_banner) {
+    std::string banner = banner_text(engine::family_of(plan.mode), plan.id, plan.argv[0]);
+    write_all(STDERR_FILENO, banner, "standard error");
+  }
+  if (!options.remove && !planner.needs_cleanup()) execute(launch);
+  int status = host::run_foreground([&] { execute(launch); });
+  if (options.remove && container && !container->is_protected()) session.repository().containers().remove(*container);
+  return status;
+}
+
+}  // namespace udocker::ops
