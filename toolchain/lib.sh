@@ -102,4 +102,13 @@ write_sbom() {
   awk -F '\t' '!/^#/ && NF >= 6 { sub(/,.*/, "", $6); print $1 "\t" $2 "\t" $4 "\t" $3 "\t" $6 }' "$TC/sources.lock"
 }
 
+# write_licences: the licence texts below STAGE, one after the other under their names.
+write_licences() {
+  for f in "$STAGE"/share/licenses/*; do
+    printf '==== %s ====\n\n' "${f##*/}"
+    cat "$f"
+    printf '\n'
+  done
+}
+
 . "$TC/wrappers.sh"

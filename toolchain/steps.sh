@@ -31,7 +31,8 @@ apply_own() {
   done
 }
 
-# static_library NAME "FLAGS" SOURCE...: compiles in parallel (job server of the caller) into $OUT/lib/libNAME.a.
+# static_library NAME "FLAGS" SOURCE...: compiles in parallel (job server of the caller) into $OUT/lib/libNAME.a. ASM is the
+# command for .asm files, with a literal $@ for the object.
 static_library() {
   name=$1 flags=$2; shift 2
   mkdir -p "$OUT/lib" ".$name"
@@ -42,7 +43,7 @@ static_library() {
       o=.$name/$(printf '%s' "${s%.*}" | tr '/.' '__').o
       objects="$objects $o"
       case $s in
-        *.asm) printf '%s: ; @%s -o $@ %s\n' "$o" "$ASM" "$s" ;;
+        *.asm) printf '%s: ; @%s %s\n' "$o" "$ASM" "$s" ;;
         *.cc|*.cpp) printf '%s: ; @%s %s -c -o $@ %s\n' "$o" "$CXX" "$flags" "$s" ;;
         *) printf '%s: ; @%s %s -c -o $@ %s\n' "$o" "$CC" "$flags" "$s" ;;
       esac

@@ -3,6 +3,7 @@
 #include <archive_entry.h>
 #include <bzlib.h>
 #include <curl/curl.h>
+#include <isa-l/igzip_lib.h>
 #include <libdeflate.h>
 #include <lzma.h>
 #include <mbedtls/ctr_drbg.h>
@@ -18,6 +19,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -86,6 +88,29 @@ void check_compressors() {
   libdeflate_decompressor* dd = libdeflate_alloc_decompressor();
   check(n && libdeflate_gzip_decompress(dd, packed.data(), n, back.data(), back.size(), &at) == LIBDEFLATE_SUCCESS && back == text, "libdeflate");
   libdeflate_free_decompressor(dd);
+  isal_zstream pack;
+  isal_deflate_init(&pack);
+  pack.gzip_flag = IGZIP_GZIP;
+  pack.end_of_stream = 1;
+  pack.next_in = reinterpret_cast<uint8_t*>(const_cast<char*>(text.data()));
+  pack.avail_in = text.size();
+  pack.next_out = reinterpret_cast<uint8_t*>(packed.data());
+  pack.avail_out = packed.size();
+  bool good = isal_deflate(&pack) == COMP_OK;
+  std::string piecewise;
+  auto unpack = std::make_unique<inflate_state>();
+  isal_inflate_init(unpack.get());
+  unpack->crc_flag = ISAL_GZIP;
+  unpack->next_in = reinterpret_cast<uint8_t*>(packed.data());
+  unpack->avail_in = pack.total_out;
+  while (good && unpack->block_state != ISAL_BLOCK_FINISH) {
+    uint8_t piece[777];
+    unpack->next_out = piece;
+    unpack->avail_out = sizeof piece;
+    good = isal_inflate(unpack.get()) == ISAL_DECOMP_OK;
+    piecewise.append(reinterpret_cast<char*>(piece), sizeof piece - unpack->avail_out);
+  }
+  check(good && piecewise == text, "isa-l");
 }
 
 bool archive_round_trip(int (*filter)(archive*)) {

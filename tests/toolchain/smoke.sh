@@ -14,7 +14,7 @@ fail() { echo "FAIL $*"; exit 1; }
 # What must not reach a compilation does not: all of these would break it.
 export LIBRARY_PATH=/nonexistent CPATH=/nonexistent CPLUS_INCLUDE_PATH=/nonexistent GCC_EXEC_PREFIX=/nonexistent/
 "$prefix/bin/c++" -std=c++20 -O2 -Wall -Wextra "$here/smoke.cpp" -o "$dir/smoke" -Wl,--gc-sections -s \
-  -larchive -lcurl -lmbedtls -lmbedx509 -lmbedcrypto -lseccomp -ldeflate -lzstd -llzma -lbz2 -lz
+  -larchive -lcurl -lmbedtls -lmbedx509 -lmbedcrypto -lseccomp -lisal -ldeflate -lzstd -llzma -lbz2 -lz
 unset LIBRARY_PATH CPATH CPLUS_INCLUDE_PATH GCC_EXEC_PREFIX
 
 headers=$(readelf -lW "$dir/smoke") dynamic=$(readelf -dW "$dir/smoke")
@@ -49,4 +49,18 @@ if [ -z "$run" ] && unshare -r true 2>/dev/null; then
   [ -z "$ca" ] || cp "$ca" "$dir/root/cert"
   timeout 100 unshare -r chroot "$dir/root" /smoke /ca-bundle.pem $url ${ca:+/cert} >"$dir/empty" || { cat "$dir/empty"; fail "in an empty root"; }
   echo "ok   the same in an empty root"
+fi
+
+if [ -z "$run" ]; then
+  mkdir "$dir/b"
+  cp "$prefix/share/busybox" "$dir/b/"
+  (
+    cd "$dir/b"
+    for a in $(./busybox --list); do ln -s busybox "$a"; done
+    mkdir t && echo 'one two' >t/f && ln -s f t/l
+    PATH=$PWD ./sh -c 'set -e; test "$(tar -c t | gzip -9 | gunzip | tar -x -O -f - t/f | awk "{ print \$2 }")" = two
+      test "$(sed s/one/1/ t/f | grep -c "^1 ")" = 1; test "$(echo $((6 * 7)))" = 42; test "$(readlink t/l)" = f
+      id -u >/dev/null; vi --help 2>&1 | grep -q Edit; wget --help 2>&1 | grep -q Retrieve; [ "$(printf abc | sha256sum | cut -c1-6)" = ba7816 ]'
+  ) || fail "busybox"
+  echo "ok   busybox, $(stat -c %s "$prefix/share/busybox") bytes"
 fi
