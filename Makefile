@@ -52,6 +52,8 @@ OPT += -fsanitize=thread
 endif
 ARCH := $(firstword $(subst -, ,$(TARGET)))
 
+ISAL      = $(if $(wildcard $(if $(filter release,$(CONFIG)),$(TC)/lib/libisal.a,/usr/include/isa-l/igzip_lib.h)),-lisal)
+
 WARN     := -Wall -Wextra -Wno-missing-field-initializers -Werror
 CXXFLAGS ?=
 ALL_CXX  = -std=c++20 $(WARN) -Isrc -I. $(INCLUDE) $(OPT) -pthread -D_GNU_SOURCE -DUDOCKER_VERSION='"$(VERSION)"' \
@@ -131,9 +133,9 @@ $(B)/libudocker.a: $(call obj,$(SRC))
 	$(Q)rm -f $@; $(AR) crD $@ $^
 COMMON := $(call obj,$(APPLETS) $(EMBEDDED)) $(B)/tables.o $(B)/blobs.o
 $(B)/udocker: $(call obj,src/main.cpp) $(COMMON) $(B)/libudocker.a
-	$(Q)echo "  LINK $@"; $(CXX) $(OPT) $(LDOPT) -pthread -o $@.full $^ $(LIBS) && cp $@.full $@.tmp && $(STRIP) $@.tmp && mv $@.tmp $@
+	$(Q)echo "  LINK $@"; $(CXX) $(OPT) $(LDOPT) -pthread -o $@.full $^ $(ISAL) $(LIBS) && cp $@.full $@.tmp && $(STRIP) $@.tmp && mv $@.tmp $@
 $(B)/unit_tests: $(call obj,$(UNIT)) $(COMMON) $(B)/libudocker.a
-	$(Q)echo "  LINK $@"; $(CXX) $(OPT) $(LDOPT) -pthread -o $@ $^ $(if $(filter release,$(CONFIG)),-L$(TC)/lib) -lgtest -lgmock -lgtest_main $(LIBS)
+	$(Q)echo "  LINK $@"; $(CXX) $(OPT) $(LDOPT) -pthread -o $@ $^ $(if $(filter release,$(CONFIG)),-L$(TC)/lib) -lgtest -lgmock -lgtest_main $(ISAL) $(LIBS)
 
 unit: $(B)/unit_tests $(B)/udocker ## build and run the unit tests
 	$(Q)$(B)/unit_tests --gtest_brief=1 $(if $(FILTER),--gtest_filter=$(FILTER))

@@ -1,13 +1,20 @@
-// The decoders behind decompressed(): zlib, zstd, liblzma, libbz2 each have their door here.
+// The decoders behind decompressed(): isa-l (zlib where it is not built), zstd, liblzma, libbz2 each have their door here.
 #include "archive/stream.hpp"
 #include "util/error.hpp"
 #include "util/strings.hpp"
 
 #include <cstring>
 
+#if __has_include(<isa-l/igzip_lib.h>)
+#define UDOCKER_HAS_ISAL 1
+#include <isa-l/igzip_lib.h>
+#else
+#define UDOCKER_HAS_ISAL 0
+#include <zlib.h>
+#endif
+
 #include <bzlib.h>
 #include <lzma.h>
-#include <zlib.h>
 #include <zstd.h>
 
 namespace udocker::archive {
@@ -69,6 +76,38 @@ class Decoder : public Input {
   bool at_start_ = true, first_ = true, input_ended_ = false, finished_ = false;
 };
 
+#if UDOCKER_HAS_ISAL
+
+// Intel's decoder: two to three times as fast as zlib, on x86_64 and aarch64.
+class GzipDecoder : public Decoder {
+ public:
+  GzipDecoder(std::unique_ptr<Input> from, std::string name)
+      : Decoder(std::move(from), std::move(name)), z_(std::make_unique<inflate_state>()) {
+    ::isal_inflate_init(z_.get());
+    z_->crc_flag = ISAL_GZIP;
+  }
+
+ private:
+  Step run(std::string_view in, char* out, std::size_t size) override {
+    z_->next_in = reinterpret_cast<std::uint8_t*>(const_cast<char*>(in.data()));
+    z_->avail_in = static_cast<std::uint32_t>(in.size());
+    z_->next_out = reinterpret_cast<std::uint8_t*>(out);
+    z_->avail_out = static_cast<std::uint32_t>(size);
+    int status = ::isal_inflate(z_.get());
+    if (status == ISAL_INCORRECT_CHECKSUM) bad("wrong checksum");
+    if (status < 0) bad("gzip");
+    return {in.size() - z_->avail_in, size - z_->avail_out, z_->block_state == ISAL_BLOCK_FINISH};
+  }
+  void begin() override {
+    ::isal_inflate_reset(z_.get());
+    z_->crc_flag = ISAL_GZIP;
+  }
+  bool goes_on(std::string_view in) const override { return static_cast<unsigned char>(in[0]) == 0x1f; }
+  std::unique_ptr<inflate_state> z_;
+};
+
+#else
+
 class GzipDecoder : public Decoder {
  public:
   GzipDecoder(std::unique_ptr<Input> from, std::string name) : Decoder(std::move(from), std::move(name)) {
@@ -90,6 +129,8 @@ class GzipDecoder : public Decoder {
   bool goes_on(std::string_view in) const override { return static_cast<unsigned char>(in[0]) == 0x1f; }
   z_stream z_{};
 };
+
+#endif
 
 class ZstdDecoder : public Decoder {
  public:
