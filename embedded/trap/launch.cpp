@@ -1,0 +1,130 @@
+#include "embedded/trap/launch.hpp"
+
+#include "embedded/trap/runtime/start_words.hpp"
+#include "embedded/trap/settings.hpp"
+#include "embedded/trap/supervisor.hpp"
+#include "guest/exec_plan.hpp"
+#include "host/self.hpp"
+#include "util/error.hpp"
+#include "util/file.hpp"
+#include "util/strings.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <memory>
+
+#include <unistd.h>
+
+namespace udocker::trap {
+namespace {
+
+// Everything needed to look at the view from outside.
+struct Lookup {
+  guest::Place place;
+  guest::Workspace work;
+  guest::Resolved found;
+  guest::ExecPlan plan;
+};
+
+void enter_workdir(Lookup& look, const std::string& wanted) {
+  std::string workdir = wanted;
+  if (workdir.empty()) {
+    char here[guest::kPathMax];
+    if (::getcwd(here, sizeof here)) {
+      guest::GuestPath shown;
+      if (guest::host_to_guest(*look.place.view, here, shown)) return;  // already inside
+    }
+    workdir = "/";
+  }
+  long result = guest::resolve(look.place, look.work, guest::sys::kAtCwd, {workdir.data(), workdir.size()},
+                               guest::Follow::yes, look.found);
+  if (result < 0) throw SystemError("enter", workdir, static_cast<int>(-result));
+  if (::chdir(look.found.host.c_str())) throw_errno("enter", workdir);
+}
+
+long plan(Lookup& look, const std::string& name) {
+  return guest::plan_exec(look.place, look.work, nullptr, guest::sys::kAtCwd, {name.data(), name.size()},
+                          guest::Follow::yes, false, look.plan);
+}
+
+// The guest path by which the program was found; look.plan says how to run it.
+std::string find_guest_program(Lookup& look, const std::string& name) {
+  long error = -ENOENT;
+  if (name.find('/') != std::string::npos) {
+    error = plan(look, name);
+    if (!error) return name;
+  } else {
+    const char* path = std::getenv("PATH");
+    for (const std::string& folder : split(path ? path : "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", ':')) {
+      std::string candidate = cat(folder.empty() ? "." : folder, "/", name);
+      long result = plan(look, candidate);
+      if (!result) return candidate;
+      if (result != -ENOENT && result != -ENOTDIR) error = result;
+    }
+  }
+  throw Error(cat("cannot execute ", name, ": ", std::strerror(static_cast<int>(-error))), error == -ENOENT ? 127 : 126);
+}
+
+#if defined(__x86_64__)
+constexpr std::uint16_t kMachine = guest::kMachineX86_64;
+#else
+constexpr std::uint16_t kMachine = guest::kMachineAarch64;
+#endif
+
+[[noreturn]] void execute(const Lookup& look, const Shared& shared, const std::string& runtime, const std::string& name,
+                          std::vector<std::string> argv) {
+  std::vector<char> first(64 * 1024);
+  WordWriter writer(first.data(), first.size());
+  writer.add({shared.path.data(), shared.path.size()});
+  writer.add(look.plan.program.text());
+  writer.add(look.plan.kind == guest::ExecKind::dynamic ? look.plan.interpreter.text() : guest::Text(""));
+  writer.add(look.plan.program_guest.text());
+  writer.add("/");
+  writer.add("");
+  writer.add("first");
+  if (!writer.end()) throw Error("the program's name is too long");
+  std::vector<std::string> words{first.data(), name};
+  if (look.plan.prefix_count) {
+    const char* word = look.plan.prefix;
+    for (std::uint32_t i = 0; i < look.plan.prefix_count; ++i, word += std::strlen(word) + 1) words.emplace_back(word);
+    argv.erase(argv.begin());
+  }
+  for (std::string& word : argv) words.push_back(std::move(word));
+  host::exec_program(runtime, words, host::environment());
+}
+
+}  // namespace
+
+int launch(const cli::ViewOptions& options, const Folders& folders, const std::vector<std::string>& words) {
+  RuntimeFile runtime = unpack_runtime(folders.lib);
+  std::unique_ptr<TempDir> stand_ins;
+  std::string tmp = options.tmp_dir.empty() ? "/tmp" : options.tmp_dir;
+  if (!options.binds.empty() && ::access(tmp.c_str(), W_OK) == 0) stand_ins = std::make_unique<TempDir>(tmp, "udocker-trap");
+  std::vector<char> view = cli::make_view(options, stand_ins ? stand_ins->path() : "");
+  if (!folders.cache.empty()) make_directories(folders.cache);
+  Shared shared = make_shared(view, runtime.path, folders.cache);
+
+  auto look = std::make_unique<Lookup>();
+  look->place.view = &shared.view();
+  look->place.pid = look->place.tid = ::getpid();
+  look->place.self = true;
+  enter_workdir(*look, options.workdir);
+  std::vector<std::string> argv = options.argv;
+  if (argv.empty()) argv = {"/bin/sh", "-l"};
+  std::string name = find_guest_program(*look, argv[0]);
+  if (look->plan.kind == guest::ExecKind::emulated || !look->plan.program_elf.is_64 ||
+      look->plan.program_elf.machine != kMachine) {
+    std::vector<std::string> ptrace{"udocker-proot"};
+    for (const std::string& word : words)
+      if (!word.starts_with("--lib=") && !word.starts_with("--cache=")) ptrace.push_back(word);
+    host::exec_self(ptrace, host::environment());
+  }
+  auto each_second = [&] { shared.cache()->now = static_cast<std::uint32_t>(std::time(nullptr)); };
+  each_second();
+  return supervise([&] { execute(*look, shared, runtime.path, name, argv); },
+                   options.kill_on_exit ? Leftovers::kill : Leftovers::wait_for, each_second);
+}
+
+}  // namespace udocker::trap

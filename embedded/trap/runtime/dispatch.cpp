@@ -1,0 +1,149 @@
+#include "embedded/trap/runtime/dispatch.hpp"
+
+#include "embedded/trap/runtime/process.hpp"
+#include "embedded/trap/runtime/signals.hpp"
+
+#include <linux/prctl.h>
+
+namespace udocker::trap {
+namespace {
+
+constexpr int kSeccompCode = 1;
+
+void prepare(Slot* slot) {
+  guest::Task& task = slot->task;
+  Process& self = me();
+  task.place.view = self.view;
+  task.place.shared = self.shared;
+  task.place.root = self.root.text();
+  task.place.pid = task.place.tid = owner_pid();
+  task.place.self = true;
+  task.place.program_of = program_of;
+  task.memory = &self.memory;
+  task.identity = self.view->has(guest::kFakeIds) ? &self.identity : nullptr;
+  task.owners = self.owners.is_open() ? &self.owners : nullptr;
+  task.chroot_to = &self.root;
+  task.engine_pid = task.place.pid;
+}
+
+long run(const guest::Decision& decision, Slot* slot) {
+  uint64_t arg[6];
+  for (int i = 0; i < 6; ++i) arg[i] = decision.arg[i];
+  for (int i = 0; i < decision.blob_count; ++i)
+    arg[decision.blobs[i].arg] = reinterpret_cast<uint64_t>(decision.blobs[i].data);
+  long result = trap_final_call(decision.number, static_cast<long>(arg[0]), static_cast<long>(arg[1]),
+                                static_cast<long>(arg[2]), static_cast<long>(arg[3]), static_cast<long>(arg[4]),
+                                static_cast<long>(arg[5]));
+  slot->done = 1;
+  return result;
+}
+
+long pass(const Trap& trap) {
+  return trap_final_call(trap.number, static_cast<long>(trap.arg[0]), static_cast<long>(trap.arg[1]),
+                         static_cast<long>(trap.arg[2]), static_cast<long>(trap.arg[3]),
+                         static_cast<long>(trap.arg[4]), static_cast<long>(trap.arg[5]));
+}
+
+// Calls that are the engine's business: a filter of the guest's own is accepted and not installed.
+long engine_call(const Trap& trap) {
+  switch (trap.number) {
+    case __NR_seccomp:
+      return trap.arg[0] <= 1 ? 0 : -EINVAL;
+    case __NR_prctl:
+      if (trap.arg[0] == PR_SET_SECCOMP) return 0;
+      if (trap.arg[0] == PR_SET_SYSCALL_USER_DISPATCH) return -EINVAL;
+      return pass(trap);
+    default:
+      return pass(trap);
+  }
+}
+
+void note_identity() {
+  if (me().identity_changed) return;
+  guest::Identity start;
+  guest::start_identity(start, me().view->uid, me().view->gid);
+  if (!__builtin_memcmp(&start, &me().identity, sizeof start)) return;
+  me().identity_changed = true;
+  stack_identity_filter();
+}
+
+long translated(Slot* slot) {
+  guest::Decision& decision = slot->decision;
+  guest::translate(slot->task, slot->call, decision);
+  switch (decision.action) {
+    case guest::Action::pass:
+      return pass(*slot->trap);
+    case guest::Action::answer:
+      return decision.answer;
+    case guest::Action::rewrite: {
+      long result = run(decision, slot);
+      if (decision.post != guest::Post::none) result = guest::finish(slot->task, slot->call, decision, result);
+      return result;
+    }
+    case guest::Action::exec:
+      return run_program(slot);
+    case guest::Action::engine:
+      return engine_call(*slot->trap);
+  }
+  return -ENOSYS;
+}
+
+}  // namespace
+
+long carry_out(const Trap& trap) {
+  switch (trap.number) {
+    case __NR_rt_sigaction:
+      return on_sigaction(trap);
+    case __NR_rt_sigprocmask:
+      return on_sigprocmask(trap);
+    case __NR_sigaltstack:
+      return on_sigaltstack(trap);
+    case __NR_clone3:
+      return -ENOSYS;
+    default:
+      break;
+  }
+  Slot* slot = claim_slot(trap);
+  if (!slot) return -ENOMEM;
+  slot->decision.extra_fd = -1;
+  long result;
+  if (is_signal_call(trap.number)) {
+    result = on_masked_wait(slot);
+  } else {
+    prepare(slot);
+    slot->call.number = trap.number;
+    for (int i = 0; i < 6; ++i) slot->call.arg[i] = trap.arg[i];
+    result = translated(slot);
+    if (slot->task.identity) note_identity();
+  }
+  release_slot(slot);
+  return result;
+}
+
+void deliver_sent_sigsys(int signal, SigInfo* info, Frame* frame);
+
+extern "C" void trap_on_sigsys(int signal, SigInfo* info, Frame* frame) {
+  if (info->code != kSeccompCode) return deliver_sent_sigsys(signal, info, frame);
+  if (info->arch != kNativeArch) {
+    frame->result() = static_cast<uint64_t>(-ENOSYS);
+    return;
+  }
+  Trap trap;
+  trap.number = info->number;
+  trap.frame = frame;
+  trap.site = nullptr;
+  frame->arguments(trap.arg);
+  frame->result() = static_cast<uint64_t>(trap.number);
+  frame->result() = static_cast<uint64_t>(carry_out(trap));
+}
+
+extern "C" long trap_on_site(Site* site) {
+  Trap trap;
+  trap.number = static_cast<long>(site->rax);
+  trap.frame = nullptr;
+  trap.site = site;
+  site->arguments(trap.arg);
+  return carry_out(trap);
+}
+
+}  // namespace udocker::trap

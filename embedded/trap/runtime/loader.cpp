@@ -1,0 +1,92 @@
+#include "embedded/trap/runtime/loader.hpp"
+
+#include "embedded/trap/runtime/sys.hpp"
+
+#include <linux/mman.h>
+
+namespace udocker::trap {
+namespace {
+
+constexpr uint64_t kPage = 4096, kProgramArea = 0x555555554000;
+constexpr long kNoReplace = 0x100000;
+
+constexpr uint64_t down(uint64_t value) { return value & ~(kPage - 1); }
+constexpr uint64_t up(uint64_t value) { return down(value + kPage - 1); }
+
+long map(uint64_t at, uint64_t size, long protection, long flags, int fd, uint64_t offset) {
+  return call(__NR_mmap, static_cast<long>(at), static_cast<long>(size), protection, flags, fd, static_cast<long>(offset));
+}
+
+long protection_of(uint32_t flags) {
+  return (flags & 4 ? PROT_READ : 0) | (flags & 2 ? PROT_WRITE : 0) | (flags & 1 ? PROT_EXEC : 0);
+}
+
+// An address range of its own for a relocatable image; negative errno on failure.
+long reserve(uint64_t span, uint64_t alignment, uint64_t hint) {
+  constexpr long kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  if (hint) {
+    long made = map(hint & ~(alignment - 1), span, PROT_NONE, kFlags | kNoReplace, -1, 0);
+    if (!failed(made)) {
+      if (static_cast<uint64_t>(made) == (hint & ~(alignment - 1))) return made;
+      call(__NR_munmap, made, static_cast<long>(span));  // before 4.17 the flag is only a hint
+    }
+  }
+  if (alignment <= kPage) return map(0, span, PROT_NONE, kFlags, -1, 0);
+  long made = map(0, span + alignment, PROT_NONE, kFlags, -1, 0);
+  if (failed(made)) return made;
+  uint64_t begin = static_cast<uint64_t>(made), aligned = (begin + alignment - 1) & ~(alignment - 1);
+  if (aligned > begin) call(__NR_munmap, made, static_cast<long>(aligned - begin));
+  uint64_t rest = begin + alignment - aligned;
+  if (rest) call(__NR_munmap, static_cast<long>(aligned + span), static_cast<long>(rest));
+  return static_cast<long>(aligned);
+}
+
+long map_segment(int fd, const guest::ElfSegment& segment, uint64_t bias) {
+  uint64_t begin = segment.address + bias, file_end = begin + segment.file_size, end = begin + segment.memory_size;
+  long protection = protection_of(segment.flags);
+  if (segment.file_size) {
+    long made = map(down(begin), file_end - down(begin), protection, MAP_PRIVATE | MAP_FIXED, fd,
+                    segment.file_offset - (begin - down(begin)));
+    if (failed(made)) return made;
+  }
+  if (end <= file_end) return 0;
+  if (segment.file_size && (segment.flags & 2)) {
+    auto* tail = reinterpret_cast<char*>(file_end);
+    uint64_t stop = up(file_end) < end ? up(file_end) : end;
+    __builtin_memset(tail, 0, stop - file_end);
+  }
+  uint64_t rest = segment.file_size ? up(file_end) : down(begin);
+  if (rest >= up(end)) return 0;
+  long made = map(rest, up(end) - rest, protection, MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS, -1, 0);
+  return failed(made) ? made : 0;
+}
+
+}  // namespace
+
+long map_image(int fd, Where where, uint64_t random, Image& image) {
+  const guest::ElfFacts& facts = image.facts;
+  uint64_t low = down(facts.low), span = up(facts.high) - low;
+  if (facts.relocatable) {
+    uint64_t alignment = facts.alignment < kPage ? kPage : facts.alignment;
+    uint64_t hint = where == Where::program_area ? kProgramArea + random * kPage : 0;
+    long at = reserve(span, alignment, hint);
+    if (failed(at)) return at;
+    image.bias = static_cast<uint64_t>(at) - low;
+  } else {
+    long at = map(low, span, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | kNoReplace, -1, 0);
+    if (failed(at)) return at;
+    if (static_cast<uint64_t>(at) != low) return -EEXIST;
+  }
+  image.end = up(facts.high) + image.bias;
+  for (uint32_t i = 0; i < facts.segment_count; ++i)
+    if (long result = map_segment(fd, facts.segments[i], image.bias)) return result;
+  // Holes between segments belong to nobody, as after the kernel's loader.
+  for (uint32_t i = 0; i + 1 < facts.segment_count; ++i) {
+    uint64_t end = up(facts.segments[i].address + facts.segments[i].memory_size) + image.bias;
+    uint64_t next = down(facts.segments[i + 1].address) + image.bias;
+    if (next > end) call(__NR_munmap, static_cast<long>(end), static_cast<long>(next - end));
+  }
+  return 0;
+}
+
+}  // namespace udocker::trap

@@ -1,0 +1,43 @@
+// What one guest process knows about itself. It lives in the runtime's own data: forks get a copy, threads share it.
+#pragma once
+#include "embedded/trap/runtime/abi.hpp"
+#include "embedded/trap/runtime/sys.hpp"
+#include "guest/translate.hpp"
+
+namespace udocker::trap {
+
+// Guest memory that may fault, as src/guest wants it.
+class OwnGuest final : public guest::Memory {
+ public:
+  long read(uint64_t at, void* out, size_t size) override;
+  long write(uint64_t at, const void* data, size_t size) override;
+  long read_text(uint64_t at, char* out, size_t capacity) override;
+};
+
+struct Process {
+  const Settings* settings = nullptr;
+  const guest::View* view = nullptr;
+  guest::Shared* shared = nullptr;
+  int* pid_page = nullptr;        // wiped at fork
+  bool fast_mark = false;         // the processor lets us read the thread pointer
+  bool identity_changed = false;  // it differs from the view's start; get*id stop by a stacked filter
+  OwnGuest memory;
+  guest::Owners owners;
+  guest::Identity identity{};
+  guest::GuestPath root;     // "/" or where chroot() went
+  guest::GuestPath program;  // what /proc/self/exe shows
+
+  const char* text(uint32_t at) const { return reinterpret_cast<const char*>(settings) + at; }
+};
+
+Process& me();
+void make_me();  // once, at start
+
+// Process id of the memory's owner: a vfork child sees its parent's.
+int owner_pid();
+// True in a child that shares its parent's memory.
+bool in_borrowed_memory();
+
+[[noreturn]] void die(const char* what, const char* object = "", long error = 0);
+
+}  // namespace udocker::trap
