@@ -114,7 +114,7 @@ $(B)/tables.o: $(B)/tables.cpp
 
 # The carried files. A blob whose source does not exist in this build is empty.
 $(B)/trap_runtime.elf: $(call free,$(TRAP_SRC)) $(B)/guest_freestanding.a $(wildcard embedded/trap/runtime/link.ld)
-	$(Q)$(CXX) -nostdlib -static -no-pie -Wl,--no-dynamic-linker -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--gc-sections -T embedded/trap/runtime/link.ld -o $@ $(call free,$(TRAP_SRC)) $(B)/guest_freestanding.a
+	$(Q)$(CXX) -nostdlib -static -no-pie -Wl,--no-dynamic-linker -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--gc-sections -Wl,--no-relax -T embedded/trap/runtime/link.ld -o $@ $(call free,$(TRAP_SRC)) $(B)/guest_freestanding.a
 $(B)/preload.so: $(call free,$(PRE_SRC)) $(B)/guest_freestanding.a $(wildcard embedded/preload/lib/exports.map)
 	$(Q)$(CXX) -nostdlib -shared -fPIC -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--gc-sections -Wl,--hash-style=both -Wl,-soname,libudocker.so $(patsubst %,-Wl$(comma)--version-script=%,$(wildcard embedded/preload/lib/exports.map)) -o $@ $(call free,$(PRE_SRC)) $(B)/guest_freestanding.a
 comma := ,

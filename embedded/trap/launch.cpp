@@ -4,6 +4,7 @@
 #include "embedded/trap/settings.hpp"
 #include "embedded/trap/supervisor.hpp"
 #include "guest/exec_plan.hpp"
+#include "guest/sys.hpp"
 #include "host/self.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
@@ -45,7 +46,7 @@ void enter_workdir(Lookup& look, const std::string& wanted) {
 }
 
 long plan(Lookup& look, const std::string& name) {
-  return guest::plan_exec(look.place, look.work, nullptr, guest::sys::kAtCwd, {name.data(), name.size()},
+  return guest::plan_exec(look.place, look.work, look.found, nullptr, guest::sys::kAtCwd, {name.data(), name.size()},
                           guest::Follow::yes, false, look.plan);
 }
 

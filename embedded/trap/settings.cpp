@@ -1,7 +1,6 @@
 #include "embedded/trap/settings.hpp"
 
 #include "embedded/trap/runtime/abi.hpp"
-#include "guest/cache.hpp"
 #include "host/blob.hpp"
 #include "util/digest.hpp"
 #include "util/error.hpp"
@@ -14,6 +13,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace udocker::trap {
@@ -78,7 +78,7 @@ Shared make_shared(const std::vector<char>& view, const std::string& runtime, co
     return static_cast<std::uint32_t>(at);
   };
   settings.magic = kMagic;
-  settings.flags = cache.empty() ? 0 : kPatch;
+  if (!cache.empty()) settings.flags |= kPatch;
   settings.filter_at = place(filter.size() * sizeof filter[0]);
   settings.filter_count = static_cast<std::uint32_t>(filter.size());
   settings.query_filter_at = place(query.size() * sizeof query[0]);

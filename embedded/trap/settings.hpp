@@ -1,6 +1,7 @@
 // The memory that all processes of a container share, and the file of the runtime they execute.
 #pragma once
 #include "embedded/trap/filter.hpp"
+#include "guest/cache.hpp"
 #include "util/fd.hpp"
 
 #include <string>

@@ -52,8 +52,7 @@ long map_segment(int fd, const guest::ElfSegment& segment, uint64_t bias) {
   if (end <= file_end) return 0;
   if (segment.file_size && (segment.flags & 2)) {
     auto* tail = reinterpret_cast<char*>(file_end);
-    uint64_t stop = up(file_end) < end ? up(file_end) : end;
-    __builtin_memset(tail, 0, stop - file_end);
+    __builtin_memset(tail, 0, up(file_end) - file_end);  // the whole page: loaders allocate behind their own end
   }
   uint64_t rest = segment.file_size ? up(file_end) : down(begin);
   if (rest >= up(end)) return 0;

@@ -66,16 +66,16 @@ Stack read_stack(uint64_t* raw) {
   return stack;
 }
 
-int open_text(guest::Text path) {
+int open_text(guest::Text path, int mode = O_RDONLY) {
   guest::HostPath host;
   host.assign(path);
-  long fd = guest::sys::open(host.c_str(), O_RDONLY | O_CLOEXEC);
+  long fd = guest::sys::open(host.c_str(), mode | O_CLOEXEC);
   if (failed(fd)) die("cannot open", host.c_str(), fd);
   return static_cast<int>(fd);
 }
 
 void map_settings(guest::Text path) {
-  int fd = open_text(path);
+  int fd = open_text(path, O_RDWR);
   guest::sys::Stat stat;
   if (call(__NR_fstat, fd, address(&stat))) die("cannot read the container's settings");
   long made = call(__NR_mmap, kSettingsAt, stat.size, PROT_READ | PROT_WRITE, MAP_SHARED | kNoReplace, fd, 0);
