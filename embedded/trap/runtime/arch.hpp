@@ -58,6 +58,12 @@ struct Site {
   }
 };
 
+// Below the guest's red zone while it runs trap_stack_return.
+struct StackReturn {
+  uint64_t first, second, pc, sp;
+  AltStack stack;
+};
+
 inline constexpr uint64_t kCallSize = 2;  // bytes of a system call instruction
 inline constexpr uint64_t kSiteSize = 7;  // from a patched site to where it goes on
 

@@ -19,7 +19,7 @@ void prepare(Slot* slot) {
   task.place.pid = task.place.tid = owner_pid();
   task.place.self = true;
   task.place.program_of = program_of;
-  task.memory = &self.memory;
+  task.memory = &slot->memory;
   task.identity = self.view->has(guest::kFakeIds) ? &self.identity : nullptr;
   task.owners = self.owners.is_open() ? &self.owners : nullptr;
   task.chroot_to = &self.root;

@@ -3,6 +3,7 @@
 #define EFAULT_RESULT -14
 #define ENAMETOOLONG_RESULT -36
 #define SYS_rt_sigreturn 15
+#define SYS_sigaltstack 131
 
     .section .text.start, "ax", @progbits
     .global _start
@@ -68,6 +69,17 @@ trap_sigsys_entry:
     .endm
     look_first trap_fault_entry trap_on_fault
     look_first trap_peek_entry trap_on_peek
+
+/* The guest's own sigaltstack call, on its own stack; rsp is at a struct StackReturn, rdi at its stack. */
+    .global trap_stack_return
+trap_stack_return:
+    mov $SYS_sigaltstack, %eax
+    syscall
+    mov (%rsp), %rdi
+    mov 8(%rsp), %rsi
+    mov 16(%rsp), %rcx
+    mov 24(%rsp), %rsp
+    jmp *%rcx
 
 /* long trap_final_call(nr, a, b, c, d, e, f) */
     .global trap_final_call, trap_final_instruction, trap_final_end

@@ -20,14 +20,6 @@ void say(const char* text) { call(__NR_write, 2, address(text), static_cast<long
 Process& me() { return *reinterpret_cast<Process*>(storage); }
 void make_me() { new (storage) Process; }
 
-long OwnGuest::read(uint64_t at, void* out, size_t size) { return trap_copy_in(out, reinterpret_cast<void*>(at), size); }
-long OwnGuest::write(uint64_t at, const void* data, size_t size) {
-  return trap_copy_out(reinterpret_cast<void*>(at), data, size);
-}
-long OwnGuest::read_text(uint64_t at, char* out, size_t capacity) {
-  return trap_copy_text(out, reinterpret_cast<const char*>(at), capacity);
-}
-
 int owner_pid() {
   int* page = me().pid_page;
   if (!page) return static_cast<int>(call(__NR_getpid));

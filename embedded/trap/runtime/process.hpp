@@ -6,14 +6,6 @@
 
 namespace udocker::trap {
 
-// Guest memory that may fault, as src/guest wants it.
-class OwnGuest final : public guest::Memory {
- public:
-  long read(uint64_t at, void* out, size_t size) override;
-  long write(uint64_t at, const void* data, size_t size) override;
-  long read_text(uint64_t at, char* out, size_t capacity) override;
-};
-
 struct Process {
   const Settings* settings = nullptr;
   const guest::View* view = nullptr;
@@ -21,7 +13,6 @@ struct Process {
   int* pid_page = nullptr;        // wiped at fork
   bool fast_mark = false;         // the processor lets us read the thread pointer
   bool identity_changed = false;  // it differs from the view's start; get*id stop by a stacked filter
-  OwnGuest memory;
   guest::Owners owners;
   guest::Identity identity{};
   guest::GuestPath root;     // "/" or where chroot() went

@@ -12,6 +12,7 @@ extern "C" {
 void trap_sigsys_entry();
 void trap_fault_entry();
 void trap_peek_entry();
+void trap_stack_return();
 }
 
 namespace udocker::trap {
@@ -78,13 +79,24 @@ bool find_header(const AltStack& real, StackHeader& out) {
   return read_guest(out, real.base - kPage) == 0 && out.magic == kStackMagic;
 }
 
+// A stack given up is unmapped only many others later: the handler that gives it up still runs on it.
+constexpr size_t kRetired = 64;
+uint64_t retired[kRetired];
+uint32_t retired_count;
+
+void retire_stack(uint64_t base) {
+  uint32_t at = __atomic_fetch_add(&retired_count, 1, __ATOMIC_ACQ_REL) % kRetired;
+  uint64_t old = __atomic_exchange_n(&retired[at], base, __ATOMIC_ACQ_REL);
+  if (old) call(__NR_munmap, static_cast<long>(old), static_cast<long>(kOwnStack + kPage));
+}
+
 // What the kernel shall have for what the guest asks; `current` is re-used when it is ours already.
 long real_stack(const AltStack& wanted, const AltStack& current, AltStack& out) {
   StackHeader header;
   bool ours = find_header(current, header);
   out = wanted;
   if ((wanted.flags & SS_DISABLE) || wanted.size >= kSmallStack) {
-    if (ours) call(__NR_munmap, static_cast<long>(current.base - kPage), static_cast<long>(kOwnStack + kPage));
+    if (ours) retire_stack(current.base - kPage);
     return 0;
   }
   if (wanted.size < 2048) return -ENOMEM;
@@ -98,6 +110,24 @@ long real_stack(const AltStack& wanted, const AltStack& current, AltStack& out) 
   out.base = base + kPage;
   out.size = kOwnStack;
   return 0;
+}
+
+// The signal stack cannot be changed while a handler runs on it, and sigreturn does not change it then either: the
+// guest makes the call itself on its way back, at trap_stack_return.
+bool change_stack_later(Frame& frame, const AltStack& wanted) {
+  StackReturn back;
+  back.first = frame.reg[kRdi];
+  back.second = frame.reg[kRsi];
+  back.pc = frame.pc();
+  back.stack = wanted;
+  uint64_t sp = ((frame.sp() - 128) & ~uint64_t{15}) - sizeof back;
+  back.sp = frame.sp();
+  if (write_guest(sp, back)) return false;
+  frame.sp() = sp;
+  frame.reg[kRdi] = sp + offsetof(StackReturn, stack);
+  frame.reg[kRsi] = 0;
+  frame.pc() = entry(trap_stack_return);
+  return true;
 }
 
 AltStack shown_stack(const AltStack& real, uint64_t sp) {
@@ -204,10 +234,8 @@ long on_sigaltstack(const Trap& trap) {
     if (shown.flags & SS_ONSTACK) return -EPERM;
     if (wanted.flags & ~(SS_ONSTACK | SS_DISABLE | static_cast<int>(SS_AUTODISARM))) return -EINVAL;
     if (long result = real_stack(wanted, current, real)) return result;
-    if (trap.frame) {  // what sigreturn will install
-      if (real.flags & SS_DISABLE) real = {0, SS_DISABLE, 0, 0};
-      else real.flags &= static_cast<int>(SS_AUTODISARM);
-      trap.frame->stack = real;
+    if (trap.frame) {
+      if (!change_stack_later(*trap.frame, real)) return -EFAULT;
     } else {
       long result = call(__NR_sigaltstack, address(&real), 0);
       if (failed(result)) return result;

@@ -4,6 +4,8 @@
 
 #include <linux/mman.h>
 
+#include <new>
+
 namespace udocker::trap {
 namespace {
 
@@ -54,11 +56,21 @@ Slot* search(uint64_t mark, uint64_t sp) {
 
 }  // namespace
 
+long OwnGuest::read(uint64_t at, void* out, size_t size) { return trap_copy_in(out, reinterpret_cast<void*>(at), size); }
+long OwnGuest::write(uint64_t at, const void* data, size_t size) {
+  return trap_copy_out(reinterpret_cast<void*>(at), data, size);
+}
+long OwnGuest::read_text(uint64_t at, char* out, size_t capacity) {
+  return trap_copy_text(out, reinterpret_cast<const char*>(at), capacity);
+}
+uint64_t OwnGuest::place_for(size_t size) { return size <= sizeof place_ ? reinterpret_cast<uint64_t>(place_) : 0; }
+
 Slot* claim_slot(const Trap& trap) {
   uint64_t mark = thread_mark(me().fast_mark);
   uint64_t sp = reinterpret_cast<uint64_t>(&trap);
   Slot* slot = search(mark, sp);
   if (!slot) return nullptr;
+  new (&slot->memory) OwnGuest;  // slots come as zeroed pages
   slot->mark = mark;
   slot->sp = sp;
   slot->trap = &trap;

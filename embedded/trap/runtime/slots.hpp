@@ -13,6 +13,18 @@ struct Trap {
   Site* site;
 };
 
+// Guest memory that may fault, as src/guest wants it.
+class OwnGuest final : public guest::Memory {
+ public:
+  long read(uint64_t at, void* out, size_t size) override;
+  long write(uint64_t at, const void* data, size_t size) override;
+  long read_text(uint64_t at, char* out, size_t capacity) override;
+  uint64_t place_for(size_t size) override;
+
+ private:
+  alignas(16) char place_[1024];
+};
+
 struct Slot {
   int32_t busy;  // 0 free; the kernel clears it when a vfork child leaves our memory (set_tid_address)
   int32_t done;  // the guest's call itself has been made
@@ -20,6 +32,7 @@ struct Slot {
   const Trap* trap;
   char* extra;  // grown on demand, kept with the slot
   size_t extra_size;
+  OwnGuest memory;
   guest::Task task;
   guest::Decision decision;
   guest::Call call;
