@@ -88,6 +88,7 @@ Shared make_shared(const std::vector<char>& view, const std::string& runtime, co
   settings.cache_at = place(cache.size() + 1);
   settings.view_at = place(view.size());
   size = (size + 4095) & ~std::size_t{4095};
+  settings.plain_at = place(kPlainFiles * sizeof(std::uint64_t));
   settings.shared_at = place(sizeof(guest::Shared));
   settings.size = static_cast<std::uint32_t>(size);
 

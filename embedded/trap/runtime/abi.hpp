@@ -11,6 +11,7 @@ inline constexpr std::uint64_t kSettingsAt = 0x7e9010000000;  // the shared sett
 inline constexpr std::uint64_t kStubsAt = 0x60000;            // T1: stubs of patched copies, one region per copy
 inline constexpr std::uint64_t kStubRegion = 0x4000;
 inline constexpr std::uint32_t kMaxRegions = 200;
+inline constexpr std::uint32_t kPlainFiles = 4096;  // keys of files known to have no site
 inline constexpr std::uint32_t kMagic = 0x50525431;
 
 enum Flags : std::uint32_t {
@@ -28,6 +29,7 @@ struct Settings {
   std::uint32_t path_at;     // path this memory is opened by
   std::uint32_t runtime_at;  // path the runtime is executed by
   std::uint32_t cache_at;    // directory of patched copies; "" without
+  std::uint32_t plain_at;    // std::uint64_t[kPlainFiles]
   std::uint32_t view_at;    // guest::View
   std::uint32_t shared_at;  // guest::Shared
 };

@@ -65,7 +65,6 @@ struct StackReturn {
 };
 
 inline constexpr uint64_t kCallSize = 2;  // bytes of a system call instruction
-inline constexpr uint64_t kSiteSize = 7;  // from a patched site to where it goes on
 
 // A value that differs between threads of a process; vfork children have their parent's.
 inline uint64_t thread_mark(bool fast) {

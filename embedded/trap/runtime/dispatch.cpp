@@ -1,5 +1,6 @@
 #include "embedded/trap/runtime/dispatch.hpp"
 
+#include "embedded/trap/runtime/libraries.hpp"
 #include "embedded/trap/runtime/process.hpp"
 #include "embedded/trap/runtime/signals.hpp"
 
@@ -98,6 +99,8 @@ long carry_out(const Trap& trap) {
       return on_sigprocmask(trap);
     case __NR_sigaltstack:
       return on_sigaltstack(trap);
+    case __NR_mmap:
+      return on_mmap(trap);
     case __NR_clone3:
       return -ENOSYS;
     default:

@@ -1,12 +1,28 @@
-// T1: patched copies of libraries with system call sites, put in the place of the originals.
+// T1: patched copies of libraries with system call sites, put in the place of the originals when they are mapped.
 #pragma once
-#include "guest/elf.hpp"
+#include "embedded/trap/runtime/slots.hpp"
 
 namespace udocker::trap {
 
-// The patched copy of this open file, ready to be mapped; -1: none (not T1, nothing to patch, no cache).
-int patched_copy(int fd, guest::ElfFacts& scratch);
-// To be called when the copy found last is mapped with this bias.
-void adopt_copy(uint64_t bias);
+// A patched copy of an open file; fd -1: none (not T1, nothing to patch, no cache).
+struct Copy {
+  int fd = -1;
+  uint32_t region = 0;
+  uint64_t stubs_at = 0, stubs_size = 0;  // in the copy
+};
+
+// Finds the copy or makes it. The caller closes copy.fd.
+Copy find_copy(int fd);
+// Maps the stubs of a copy whose code is mapped with this bias. False: they cannot be had, the original must be used.
+bool adopt_copy(const Copy& copy, uint64_t bias);
+
+// The guest's mmap of executable pages of a file.
+long on_mmap(const Trap& trap);
+
+// Where the guest goes on after a call that arrived from `pc`; the same address but for sites whose comparison the
+// stub repeats.
+uint64_t resume_address(uint64_t pc);
+// From there back to the site: what must be subtracted to make the call again.
+uint64_t site_size(uint64_t pc);
 
 }  // namespace udocker::trap

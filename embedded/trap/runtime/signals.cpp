@@ -1,6 +1,7 @@
 #include "embedded/trap/runtime/signals.hpp"
 
 #include "embedded/trap/runtime/abi.hpp"
+#include "embedded/trap/runtime/libraries.hpp"
 #include "embedded/trap/runtime/process.hpp"
 
 #include <linux/mman.h>
@@ -329,8 +330,13 @@ extern "C" uint64_t trap_on_peek(int signal, SigInfo* info, Frame* frame) {
     trap.site->to_frame(*frame);
   }
   if (!over) {
-    if (pc == entry(trap_final_end)) frame->result() = static_cast<uint64_t>(-EINTR);
-    else frame->result() = static_cast<uint64_t>(trap.number), frame->pc() -= trap.frame ? kCallSize : kSiteSize;
+    if (pc == entry(trap_final_end)) {
+      frame->result() = static_cast<uint64_t>(-EINTR);
+    } else {
+      frame->result() = static_cast<uint64_t>(trap.number);
+      uint64_t back = frame->pc();
+      frame->pc() = trap.frame ? back - kCallSize : resume_address(back) - site_size(back);
+    }
     if (slot->decision.extra_fd >= 0) call(__NR_close, slot->decision.extra_fd);
     release_slot(slot);
     return action.handler;

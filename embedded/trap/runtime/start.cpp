@@ -118,6 +118,18 @@ void load(int fd, Where where, uint64_t random, Image& image, const char* name) 
   if (result) die("cannot load", name, result);
 }
 
+// The interpreter's patched copy where there is one and its stubs can be mapped.
+void load_interpreter(int fd, Image& image) {
+  Copy copy = find_copy(fd);
+  if (copy.fd >= 0) {
+    load(copy.fd, Where::mapping_area, 0, image, "the program's interpreter");
+    bool adopted = adopt_copy(copy, image.bias);
+    guest::sys::close(copy.fd);
+    if (adopted) return;
+  }
+  load(fd, Where::mapping_area, 0, image, "the program's interpreter");
+}
+
 // What /proc shows of this process, and where brk grows. Old kernels without the call keep the heap behind the runtime.
 void describe_memory(const Stack& stack, const Image& program, uint64_t heap) {
   prctl_mm_map map{};
@@ -191,12 +203,7 @@ extern "C" [[noreturn]] void trap_start(uint64_t* raw) {
   bool dynamic = !words[kInterpreterWord].empty();
   if (dynamic) {
     fd = open_text(words[kInterpreterWord]);
-    int copy = patched_copy(fd, interpreter.facts);
-    load(copy >= 0 ? copy : fd, Where::mapping_area, 0, interpreter, "the program's interpreter");
-    if (copy >= 0) {
-      guest::sys::close(copy);
-      adopt_copy(interpreter.bias);
-    }
+    load_interpreter(fd, interpreter);
     guest::sys::close(fd);
   }
   stack.set_aux(AT_PHDR, program.headers());
