@@ -8,6 +8,7 @@
 #include "host/self.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
+#include "util/log.hpp"
 #include "util/strings.hpp"
 
 #include <cerrno>
@@ -68,6 +69,18 @@ std::string find_guest_program(Lookup& look, const std::string& name) {
   throw Error(cat("cannot execute ", name, ": ", std::strerror(static_cast<int>(-error))), error == -ENOENT ? 127 : 126);
 }
 
+// Without a folder to keep copies in, the engine works without them (T2).
+std::string usable_cache(const std::string& folder) {
+  if (folder.empty()) return "";
+  try {
+    make_directories(folder);
+    return real_path(folder);
+  } catch (const Error& error) {
+    log::debug("trap", cat("no patched libraries: ", error.what()));
+    return "";
+  }
+}
+
 #if defined(__x86_64__)
 constexpr std::uint16_t kMachine = guest::kMachineX86_64;
 #else
@@ -104,8 +117,7 @@ int launch(const cli::ViewOptions& options, const Folders& folders, const std::v
   std::string tmp = options.tmp_dir.empty() ? "/tmp" : options.tmp_dir;
   if (!options.binds.empty() && ::access(tmp.c_str(), W_OK) == 0) stand_ins = std::make_unique<TempDir>(tmp, "udocker-trap");
   std::vector<char> view = cli::make_view(options, stand_ins ? stand_ins->path() : "");
-  if (!folders.cache.empty()) make_directories(folders.cache);
-  Shared shared = make_shared(view, runtime.path, folders.cache);
+  Shared shared = make_shared(view, runtime.path, usable_cache(folders.cache));
 
   auto look = std::make_unique<Lookup>();
   look->place.view = &shared.view();

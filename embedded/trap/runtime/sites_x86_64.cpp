@@ -1,5 +1,6 @@
 #if defined(__x86_64__)
 #include "embedded/trap/runtime/abi.hpp"
+#include "embedded/trap/runtime/decode.hpp"
 #include "embedded/trap/runtime/sites.hpp"
 
 #include <asm/unistd.h>
@@ -12,6 +13,7 @@ struct Found {
   uint32_t number;  // with `compare`: unused
   uint32_t compare;
   uint8_t size;     // 7 or 8
+  bool dropped;
 };
 
 uint32_t word_at(const unsigned char* at) {
@@ -40,9 +42,9 @@ uint32_t find_sites(const Code& code, Found* found) {
     const unsigned char* here = code.bytes + at;
     if (!is_call(here)) continue;
     if (at >= 5 && here[-5] == 0xb8 && is_hot(word_at(here - 4))) {
-      found[count++] = {at - 5, word_at(here - 4), 0, 7};
+      found[count++] = {at - 5, word_at(here - 4), 0, 7, false};
     } else if (here[2] == 0x48 && here[3] == 0x3d && loads_hot_number(code.bytes, at)) {
-      found[count++] = {at, 0, word_at(here + 4), 8};
+      found[count++] = {at, 0, word_at(here + 4), 8, false};
     }
   }
   return count;
@@ -61,20 +63,37 @@ Found* inside(Found* found, uint32_t count, uint64_t target) {
   return target < site.at + site.size ? &site : nullptr;
 }
 
-// Every byte is taken for the start of a jump: too careful rather than wrong.
+// False only when no run of instructions leads to `at`: any 15 neighbouring bytes hold the start of a real one, and
+// from two such windows before it every start is followed.
+bool may_begin(const Code& code, uint64_t at) {
+  if (at < 96) return true;
+  for (uint64_t back = 33; back < 80; ++back) {
+    if (back == 48) back = 65;
+    uint64_t here = at - back;
+    while (here < at) {
+      unsigned size = instruction_length(code.bytes + here);
+      here += size ? size : 1;
+    }
+    if (here == at) return true;
+  }
+  return false;
+}
+
+// Every byte that can begin an instruction is taken for a jump: too careful rather than wrong.
 void drop_jump_targets(const Code& code, Found* found, uint32_t count) {
-  auto check = [&](uint64_t target) {
-    if (Found* site = inside(found, count, target)) site->number = site->compare = ~0u;
+  auto check = [&](uint64_t at, uint64_t target) {
+    Found* site = inside(found, count, target);
+    if (site && !site->dropped && may_begin(code, at)) site->dropped = true;
   };
   for (uint64_t at = 0; at + 6 <= code.size; ++at) {
     const unsigned char* here = code.bytes + at;
     unsigned char op = here[0];
     if (op == 0xe8 || op == 0xe9) {
-      check(at + 5 + static_cast<uint64_t>(static_cast<int64_t>(static_cast<int32_t>(word_at(here + 1)))));
+      check(at, at + 5 + static_cast<uint64_t>(static_cast<int64_t>(static_cast<int32_t>(word_at(here + 1)))));
     } else if (op == 0x0f && (here[1] & 0xf0) == 0x80) {
-      check(at + 6 + static_cast<uint64_t>(static_cast<int64_t>(static_cast<int32_t>(word_at(here + 2)))));
+      check(at, at + 6 + static_cast<uint64_t>(static_cast<int64_t>(static_cast<int32_t>(word_at(here + 2)))));
     } else if (op == 0xeb || (op & 0xf0) == 0x70 || (op & 0xfc) == 0xe0) {
-      check(at + 2 + static_cast<uint64_t>(static_cast<int64_t>(static_cast<int8_t>(here[1]))));
+      check(at, at + 2 + static_cast<uint64_t>(static_cast<int64_t>(static_cast<int8_t>(here[1]))));
     }
   }
 }
@@ -142,7 +161,7 @@ size_t patch_sites(const Code& code, uint32_t region, unsigned char* stubs, size
   uint32_t used = 0;
   for (uint32_t i = 0; i < sites; ++i) {
     const Found& site = found[i];
-    if (site.number == ~0u) continue;
+    if (site.dropped) continue;
     size_t at = stubs_at + used * kStubSize;
     if (at + kStubSize > capacity) break;
     write_stub(stubs + at, site, code.address + site.at + site.size, data);
