@@ -8,8 +8,8 @@ namespace udocker::guest {
 
 // What resolution must know about the process that named the path.
 struct Place {
-  const View* view;
-  Shared* shared;            // null: no cache
+  const View* view = nullptr;
+  Shared* shared = nullptr;  // null: no cache
   Text root = "/";           // canonical guest path of its root directory (chroot)
   int pid = 0, tid = 0;      // as seen in the host's /proc
   bool self = false;         // this code runs inside that very process: /proc/self may be used
