@@ -1,0 +1,64 @@
+# The trap engine on glibc and musl roots, with and without patched libraries.
+. "$(dirname "$0")/../../support/support.sh"
+here=$SUPPORT/../engines/trap
+ln -s "$UDOCKER" udocker-trap
+mkdir root musl lib
+tar -C root -xf "$(need_image bookworm.tar)" --exclude=./dev --no-same-owner
+tar -C musl -xf "$(need_image musl.tar)" --no-same-owner
+chmod -R u+rwX root musl
+mkdir -p root/dev root/src
+cp "$here"/*.c root/src/
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+base=(./udocker-trap --kill-on-exit "--lib=$WORK/lib" -b /proc -b /dev -b /sys)
+T1=("${base[@]}" "--cache=$WORK/lib/copies")
+T2=("${base[@]}")
+
+for mode in T1 T2; do
+  declare -n start=$mode
+  on=("${start[@]}" -r "$WORK/root")
+  check_output "$mode: a program of the root" "PRETTY_NAME" "${on[@]}" /bin/sh -c 'cut -d= -f1 /etc/os-release | head -1'
+  check_output "$mode: the guest's /" "$(ls root)" "${on[@]}" /bin/ls /
+  check_output "$mode: working directory" /usr/lib "${on[@]}" -w /usr/lib /bin/pwd
+  check_output "$mode: /proc/self/exe" /usr/bin/readlink "${on[@]}" readlink /proc/self/exe
+  check_output "$mode: command line and name" "cat /proc/self/cmdline /proc/self/comm cat" "${on[@]}" sh -c 'cat /proc/self/cmdline /proc/self/comm | tr "\0" " "'
+  check_status 3 "$mode: exit status" "${on[@]}" sh -c 'exit 3'
+  check_status 143 "$mode: killed by a signal" "${on[@]}" sh -c 'kill -TERM $$'
+  check_status 127 "$mode: no such program" "${on[@]}" /no/such
+  check_output "$mode: scripts" "one two" "${on[@]}" sh -c 'printf "#!/bin/sh -e\necho \$1 two\n" > /tmp/s; chmod +x /tmp/s; exec /tmp/s one'
+  check_output "$mode: emulated root" "0 0" "${on[@]}" -0 sh -c 'echo $(id -u) $(id -g)'
+  check_output "$mode: emulated user" "33 34" "${on[@]}" -i 33:34 sh -c 'echo $(id -u) $(id -g)'
+  check_output "$mode: changed ids last over exec" "42 42" "${on[@]}" -0 perl -e '$) = "42 42"; $( = 42; $> = 42; $< = 42; exec "sh", "-c", "echo \$(id -u) \$(id -g)"'
+  check "$mode: compile" "${on[@]}" sh -c 'gcc -O1 -pthread -o /tmp/signals /src/signals.c && gcc -O1 -pthread -static -o /tmp/signals-static /src/signals.c && gcc -O1 -pthread -o /tmp/stress /src/stress.c'
+  check_output "$mode: signals" "signals: all good" "${on[@]}" /tmp/signals
+  check_output "$mode: signals in a static program" "signals: all good" "${on[@]}" /tmp/signals-static
+  check_match "$mode: stress" "^calls [0-9]+ signals [0-9]+/[0-9]+ children [0-9]+$" "${on[@]}" /tmp/stress 3
+  check "$mode: threads, processes, pipes of Python" "${on[@]}" python3 -c '
+import os, signal, subprocess, threading, tempfile, multiprocessing
+def work(n):
+    for i in range(50):
+        with tempfile.NamedTemporaryFile() as f: os.stat(f.name)
+threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+[t.start() for t in threads]; [t.join() for t in threads]
+assert subprocess.check_output(["sh", "-c", "echo $0", "x"]) == b"x\n"
+with multiprocessing.Pool(2) as p: assert p.map(abs, [-1, -2]) == [1, 2]
+hits = []
+signal.signal(signal.SIGALRM, lambda *a: hits.append(1)); signal.setitimer(signal.ITIMER_REAL, .01, .01)
+while len(hits) < 5: os.stat("/etc/passwd")
+signal.setitimer(signal.ITIMER_REAL, 0)
+'
+  check_output "$mode: a program in memory" "hi" "${on[@]}" python3 -c '
+import os
+fd = os.memfd_create("x", os.MFD_CLOEXEC); os.write(fd, open("/bin/echo", "rb").read()); os.execve(fd, ["echo", "hi"], os.environ)'
+  check_output "$mode: musl, dynamic" "musl 0 17" "${start[@]}" -r "$WORK/musl" /usr/bin/musl-stat /etc/os-release
+  check_output "$mode: musl, static" "bin" "${start[@]}" -r "$WORK/musl" /bin/sh -c 'cd / && echo b*'
+  check_output "$mode: leftovers are killed" "" "${on[@]}" sh -c 'sleep 1000 & exit 0'
+done
+pgrep -u "$(id -u)" -f 'sleep 1000' >/dev/null && fail "a leftover process lives on" || ok
+if command -v objdump >/dev/null; then
+  check_match "patched sites are whole instructions" "^[1-9][0-9]+ sites, none false$" python3 "$here/sites_check.py" "$WORK/lib/copies" \
+    root/usr/lib/x86_64-linux-gnu/libc.so.6 root/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2
+else
+  skip "no objdump for the check of patched sites"
+fi
+check "works without a place for files" env HOME=/nonexistent ./udocker-trap -r "$WORK/root" --cache=/proc/none /bin/true
+done_testing
