@@ -15,13 +15,13 @@ registry::EndpointOptions endpoint_options(const config::Settings& settings, con
   return out;
 }
 
+}  // namespace
+
 registry::Remote::Accounts accounts_of(const config::Settings& settings) {
   return [keystore = config::keystore_path(settings)](const std::string& url, const std::string& repository) {
     return registry::find_credentials(keystore, url, repository);
   };
 }
-
-}  // namespace
 
 net::Options network_options(const config::Settings& settings, const RegistryOptions& options) {
   net::Options out;

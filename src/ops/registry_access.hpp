@@ -19,6 +19,9 @@ struct RegistryOptions {
 
 net::Options network_options(const config::Settings& settings, const RegistryOptions& options);
 
+// Looks accounts up when a registry asks for one.
+registry::Remote::Accounts accounts_of(const config::Settings& settings);
+
 // The platform asked for, or this machine's. Throws UsageError.
 oci::Platform wanted_platform(const RegistryOptions& options);
 

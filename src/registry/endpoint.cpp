@@ -7,11 +7,11 @@
 
 namespace udocker::registry {
 
-namespace {
-
 bool is_loopback(const std::string& host) {
   return host == "localhost" || host.starts_with("127.") || host == "[::1]" || host.ends_with(".localhost");
 }
+
+namespace {
 
 // "host[:port][/prefix]" or a URL, as the text of a URL without slash at the end.
 Endpoint endpoint_at(std::string_view place, std::string repository, bool insecure) {

@@ -23,6 +23,9 @@ struct EndpointOptions {
   bool insecure = false;        // --insecure
 };
 
+// 127.x.y.z, [::1], localhost: plain http is tried there when nothing speaks TLS.
+bool is_loopback(const std::string& host);
+
 // Endpoints in the order to try; never empty. Throws Error when registries.conf blocks the place, UsageError when
 // --registry is no address.
 std::vector<Endpoint> plan_endpoints(const oci::RemoteName& name, const EndpointOptions& options);

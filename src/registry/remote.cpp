@@ -299,27 +299,39 @@ std::string Remote::fetch_small_blob(const oci::Descriptor& blob, std::uint64_t 
   return std::move(memory.bytes);
 }
 
-std::vector<std::string> Remote::list_tags() {
+std::vector<std::string> Remote::list_tags() { return list("tags", "tags"); }
+std::vector<std::string> Remote::list_repositories() { return list("repositories", "repositories"); }
+
+std::vector<std::string> Remote::list(const std::string& what, const std::string& member) {
   return each_place(false, [&](Place& place) {
-    std::vector<std::string> tags;
+    std::vector<std::string> items;
     std::set<std::string> seen;
-    std::string path = cat("/v2/", place.endpoint.repository, "/tags/list");
+    std::string path = member == "tags" ? cat("/v2/", place.endpoint.repository, "/tags/list") : "/v2/_catalog";
     while (!path.empty() && seen.insert(path).second && seen.size() <= kMostPages) {
       net::Response response = get(place, path, "", 32u << 20);
-      if (!response.ok()) throw failure(response, cat("listing tags of ", shown_name_));
-      json::Value page = json::parse(response.body, cat("tags of ", shown_name_));
-      for (const auto& tag : page["tags"].as_array()) tags.push_back(tag.as_string());
+      if (!response.ok()) throw failure(response, cat("listing ", what, " of ", shown_name_));
+      json::Value page = json::parse(response.body, cat(what, " of ", shown_name_));
+      for (const auto& item : page[member].as_array()) items.push_back(item.as_string());
       auto next = net::resolve_url(response.url, net::next_link(response.headers.find("link")));
       auto base = place.base();
       path = next && next->text.starts_with(base + "/") ? next->text.substr(base.size()) : "";
     }
-    return tags;
+    return items;
   });
 }
 
 void Remote::check_access() {
   Place& place = *places_.front();
-  net::Response response = get(place, "/v2/", "", 1u << 20);
+  Backoff backoff;
+  net::Request request;
+  request.url = "/v2/";
+  request.limit = 1u << 20;
+  net::Response response = send(place, request);
+  while (response.status != 0 && worth_retrying(response)) {
+    auto delay = backoff.next(response);
+    if (!delay || !wait_for(*delay, nullptr)) break;
+    response = send(place, request);
+  }
   if (!response.ok()) throw failure(response, cat("registry ", place.endpoint.url));
 }
 

@@ -49,6 +49,8 @@ class Remote {
   std::string fetch_small_blob(const oci::Descriptor& blob, std::uint64_t limit = 8u << 20);
   // All tags, following the registry's pages.
   std::vector<std::string> list_tags();
+  // All repositories of the registry, where it tells.
+  std::vector<std::string> list_repositories();
   // Does the registry answer /v2/ for this account? Throws NetworkError with the reason when not.
   void check_access();
   const std::string& shown_name() const { return shown_name_; }
@@ -60,6 +62,7 @@ class Remote {
   net::Response send_once(Place& place, net::Request& request, const net::Sink& sink);
   net::Response get(Place& place, const std::string& path, const std::string& accept, std::uint64_t limit);
   void fetch_from(Place& place, const oci::Descriptor& blob, BlobSink& sink, const std::atomic<bool>* cancel);
+  std::vector<std::string> list(const std::string& what, const std::string& member);
   bool fetch_from_urls(const oci::Descriptor& blob, BlobSink& sink, const std::atomic<bool>* cancel);
   void transfer(const std::function<net::Response(net::Request&, const net::Sink&)>& send, const oci::Descriptor& blob, BlobSink& sink,
                 const std::atomic<bool>* cancel);

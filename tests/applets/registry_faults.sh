@@ -1,15 +1,12 @@
 #!/usr/bin/env bash
 # pull from a registry that misbehaves: each case ends in success by retry or in one clear error, and the store stays usable.
 . "$(dirname "$0")/../support/support.sh"
-python3 "$SUPPORT/bad_registry.py" "$WORK/port" &
-server=$!
-CLEANUP+=("kill $server")
-for _ in $(seq 100); do [ -s "$WORK/port" ] && break; sleep 0.1; done
-R=127.0.0.1:$(cat "$WORK/port")
+. "$SUPPORT/registry.sh"
+start_bad_registry
+R=$BAD
 mkdir -p "$HOME/.udocker"
 printf '[DEFAULT]\ntimeout = 3\nctimeout = 3\n' > "$WORK/conf"
 u() { "$UDOCKER" --config="$WORK/conf" "$@"; }
-log() { python3 -c 'import json, sys, urllib.request; print("\n".join(" ".join(map(str, r)) for r in json.load(urllib.request.urlopen("http://%s/_log" % sys.argv[1]))))' "$R"; }
 
 # Every pull of a case runs beside the others: most of the time goes into waiting.
 pull_all() { local how; for how in "$@"; do (UDOCKER_DIR="$WORK/store.$how" timeout 120 "$UDOCKER" --config="$WORK/conf" pull "$R/$how/image:1" > "$WORK/out.$how" 2>&1 </dev/null; echo $? > "$WORK/status.$how") & pids+=($!); done; wait "${pids[@]}"; pids=(); }
@@ -63,7 +60,7 @@ error notoken 'no token in the reply'
 error never 'not authorized'
 error nochallenge 'not authorized'
 
-log > "$WORK/log"
+bad_log > "$WORK/log"
 check "a cut transfer goes on by Range" grep -q '^GET /v2/cut/image/blobs/sha256:[0-9a-f]* bytes=[0-9]' "$WORK/log"
 check_status 1 "no Authorization reaches another host" grep -q '^GET /storage/noauth/[^ ]* .*True.* localhost' "$WORK/log"
 check_same "a token serves all blobs" 1 "$(grep -c 'GET /token/plain?service=My' "$WORK/log")"
@@ -95,7 +92,7 @@ wait $pid 2>/dev/null
 check_output "nothing listed after a kill" "" env UDOCKER_LOGLEVEL=1 "$UDOCKER" images
 check "pull again after a kill" u pull "$R/slow/image:killed"
 check_match "whole after a kill" "image Ok" u verify "$R/slow/image:killed"
-log > "$WORK/log"
+bad_log > "$WORK/log"
 check "the second pull resumes" grep -q '^GET /v2/slow/image/blobs/sha256:[0-9a-f]* bytes=[0-9]' "$WORK/log"
 
 # Many processes at once.

@@ -209,6 +209,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if parts[0] == "_log":
             return self.reply(200, json.dumps(LOG).encode())
         self.note()
+        if "search" in parts or "find" in parts:
+            return self.search(parts, parse_qs(url.query))
         if parts[0] == "token":
             return self.token(parts[1])
         if parts[0] == "jwt":
@@ -234,6 +236,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if kind == "blobs":
             return self.serve_blob(how, reference)
         self.error(404, "NAME_UNKNOWN", "no such path")
+
+    def search(self, parts, query):
+        """/new: Docker Hub's newer interface, /old: only the v1 interface; 50 hits each."""
+        page, size = int(query.get("page", ["1"])[0]), int(query.get("page_size", query.get("n", ["10"]))[0])
+        hits = [{"repo_name": "hit%02d" % i, "short_description": "about " + query.get("query", query.get("q", [""]))[0] + "\nmore", "star_count": i,
+                 "is_official": i == 0} for i in range(50)][(page - 1) * size:page * size]
+        if parts[0] == "new" and parts[1] == "v2":
+            return self.reply(200, json.dumps({"count": 50, "results": hits}).encode())
+        if parts[0] == "old" and parts[1] == "v1":
+            for hit in hits:
+                hit["name"], hit["description"] = hit.pop("repo_name"), hit.pop("short_description")
+            return self.reply(200, json.dumps({"num_pages": -(-50 // size), "page": page, "results": hits}).encode())
+        self.reply(404, b"<html>nothing here</html>")
 
     def tags(self, repository, query):
         last = parse_qs(query).get("last", [""])[0]

@@ -1,0 +1,110 @@
+#include "ops/login.hpp"
+
+#include "ops/registry_access.hpp"
+#include "registry/endpoint.hpp"
+#include "util/error.hpp"
+#include "util/fd.hpp"
+#include "util/file.hpp"
+#include "util/log.hpp"
+#include "util/strings.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+#include <fcntl.h>
+#include <termios.h>
+#include <unistd.h>
+
+namespace udocker::ops {
+
+namespace {
+
+constexpr std::size_t kLongestLine = 64 * 1024;
+
+// One line without its end, byte by byte: what follows belongs to somebody else.
+std::string read_line(int fd) {
+  std::string line;
+  for (char c; line.size() < kLongestLine && read_full(fd, &c, 1, "standard input") == 1 && c != '\n';) line += c;
+  if (line.ends_with('\r')) line.pop_back();
+  return line;
+}
+
+enum class Echo { on, off };
+
+// Asks at the terminal, else reads standard input without a word.
+std::string ask(std::string_view prompt, Echo echo) {
+  if (!::isatty(STDIN_FILENO)) return read_line(STDIN_FILENO);
+  write_all(STDERR_FILENO, prompt, "terminal");
+  termios before{};
+  bool hide = echo == Echo::off && ::tcgetattr(STDIN_FILENO, &before) == 0;
+  ScopeExit restore([&] {
+    if (!hide) return;
+    ::tcsetattr(STDIN_FILENO, TCSANOW, &before);
+    write_all(STDERR_FILENO, "\n", "terminal");
+  });
+  if (hide) {
+    termios quiet = before;
+    quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    ::tcsetattr(STDIN_FILENO, TCSANOW, &quiet);
+  }
+  return read_line(STDIN_FILENO);
+}
+
+// Address under which the keystore files the account: the one requests go to.
+std::string keystore_key(const config::Settings& settings, const std::string& registry) {
+  if (registry.empty() || registry::account_host(registry) == "docker.io") return settings.dockerio_registry_url;
+  std::string key = registry.find("://") == std::string::npos ? cat("https://", registry) : registry;
+  while (key.ends_with('/')) key.pop_back();
+  return key;
+}
+
+void check(const config::Settings& settings, const std::string& place, const registry::Credentials& who) {
+  net::Client client(network_options(settings, {}));
+  registry::EndpointOptions where;
+  where.registry = place;
+  where.insecure = settings.http_insecure;
+  registry::Remote remote(client, registry::plan_endpoints({}, where), [&](const std::string&, const std::string&) { return who; }, place);
+  try {
+    remote.check_access();
+  } catch (NetworkError& error) {
+    if (error.status() == 0) {
+      log::warning(cat("credentials not checked: ", error.what()));
+      return;
+    }
+    error.add_context("invalid credentials");
+    throw;
+  }
+}
+
+}  // namespace
+
+void login(const config::Settings& settings, const LoginOptions& options) {
+  registry::Credentials who;
+  who.user = options.user ? *options.user : ask("username: ", Echo::on);
+  switch (options.from) {
+    case PasswordFrom::option: who.password = options.password; break;
+    case PasswordFrom::standard_input: who.password = Secret(read_line(STDIN_FILENO)); break;
+    case PasswordFrom::prompt: who.password = Secret(ask("password: ", Echo::off)); break;
+  }
+  const std::string& text = who.password.reveal();
+  if (who.user.empty() || text.empty()) throw Error("invalid credentials: user name or password is empty");
+  bool letters = std::any_of(text.begin(), text.end(), [](unsigned char c) { return std::isupper(c) != 0; });
+  if (letters && std::none_of(text.begin(), text.end(), [](unsigned char c) { return std::islower(c) != 0; }))
+    log::warning("password in uppercase Caps Lock ?");
+  who.source = "this login";
+  std::string key = keystore_key(settings, options.registry);
+  bool bare_host = !options.registry.empty() && options.registry.find("://") == std::string::npos && registry::account_host(options.registry) != "docker.io";
+  check(settings, bare_host ? options.registry : key, who);
+  registry::Keystore(config::keystore_path(settings)).store(key, who.user, who.password);
+}
+
+void logout(const config::Settings& settings, const std::string& registry) {
+  std::string key = keystore_key(settings, registry);
+  if (!registry::Keystore(config::keystore_path(settings)).erase(key)) throw Error(cat("deleting credentials: there are none for ", key));
+}
+
+void logout_all(const config::Settings& settings) {
+  if (!registry::Keystore(config::keystore_path(settings)).erase_all()) throw Error("deleting credentials: there are none");
+}
+
+}  // namespace udocker::ops
