@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "embedded/ptrace/exec.hpp"
+#include "embedded/ptrace/notify.hpp"
 #include "embedded/ptrace/placement.hpp"
 #include "embedded/ptrace/stub.hpp"
 #include "util/error.hpp"
@@ -45,6 +46,10 @@ Engine::Engine(const guest::View& view, EngineOptions options)
   filter_.allow_to = kStubAddress + kStubSize;
   placement_ = std::make_unique<Placement>(options_.place_tracees);
   filter_.engine_rows = placement_->active();
+  if (options_.seccomp && options_.listen && listener_supported()) {
+    filter_.notify = SECCOMP_RET_USER_NOTIF;
+    notifier_ = std::make_unique<Notifier>(*this);
+  }
   task_->place.view = &view_;
   task_->place.shared = shared_.get();
   task_->place.context = this;
@@ -121,11 +126,13 @@ void Engine::loop() {
     pid_t tid = ::waitpid(-1, &status, __WALL);
     if (tid < 0) {
       if (errno == EINTR) {
+        std::lock_guard lock(mutex_);
         placement_->on_tick(*this);
         continue;
       }
       break;
     }
+    std::lock_guard lock(mutex_);
     if (WIFEXITED(status) || WIFSIGNALED(status)) {
       on_gone(tid, status);
       if (main_gone_ && options_.kill_on_exit) break;
@@ -286,7 +293,7 @@ bool Engine::scratch_ready(Tracee& tracee, Registers& registers) {
 }
 
 // An argument may still be our copy of a former call's, when that call is restarted or repeated.
-void Engine::replace_copies(Tracee& tracee, const guest::Row& row) {
+void Engine::replace_copies(Tracee& tracee, const guest::Row& row, TraceeMemory& memory) {
   int first = row.path, second = row.path2;
   if (row.op == guest::Op::exec) second = row.path + 1;
   if (row.op == guest::Op::socket_name) first = 1;
@@ -296,7 +303,7 @@ void Engine::replace_copies(Tracee& tracee, const guest::Row& row) {
     for (const auto& copy : tracee.copies) {
       if (copy.ours == 0 || copy.ours != value) continue;
       char bytes[guest::kPathMax];
-      if (copy.size > sizeof bytes || memory_.read(value, bytes, copy.size) < 0) continue;
+      if (copy.size > sizeof bytes || memory.read(value, bytes, copy.size) < 0) continue;
       if (guest::hash_text({bytes, copy.size}) == copy.hash) value = copy.theirs;
       break;
     }
@@ -333,7 +340,7 @@ void Engine::on_entry(Tracee& tracee) {
     if (compat) call.arg[i] &= 0xffffffff;
   }
   prepare_task(tracee, registers);
-  if (row) replace_copies(tracee, *row);
+  if (row) replace_copies(tracee, *row, memory_);
   guest::translate(*task_, call, tracee.decision);
   apply(tracee, registers);
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include <csignal>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -19,6 +20,7 @@ struct EngineOptions {
   std::string emulator;           // host path; empty: none
   std::vector<std::string> emulator_args;
   bool seccomp = true;
+  bool listen = true;             // take calls that need no run through a seccomp listener where there is one
   bool kill_on_exit = false;
   bool place_tracees = true;      // keep busy tracees on the engine's CPU
 };
@@ -32,17 +34,19 @@ class Engine {
 
  private:
   friend class Placement;
+  friend class Notifier;
   void start();
   [[noreturn]] void child(const std::string& program, int gate, int report);
   std::string find_program(int* error);
   void check_start();
+  void take_listener(pid_t pid, int number);
   void loop();
   void on_stop(Tracee& tracee, int status);
   void on_signal_stop(Tracee& tracee, int signal);
   void on_new_child(Tracee& parent, int event);
   void on_exec(Tracee& tracee);
   void on_entry(Tracee& tracee);
-  void replace_copies(Tracee& tracee, const guest::Row& row);
+  void replace_copies(Tracee& tracee, const guest::Row& row, TraceeMemory& memory);
   void on_exit(Tracee& tracee);
   void on_gone(pid_t tid, int status);
   void run_exec(Tracee& tracee, Registers& registers);
@@ -78,6 +82,8 @@ class Engine {
   std::unique_ptr<guest::Task> task_;
   std::unordered_map<pid_t, std::vector<int>> listed_;  // directory descriptors whose added entries were given
   std::unique_ptr<class Placement> placement_;
+  std::unique_ptr<class Notifier> notifier_;
+  std::mutex mutex_;  // held while a stop or a notification is served
 };
 
 // True when the kernel reports seccomp stops before the syscall-entry stop (before 4.8): found by trying.

@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #include "embedded/ptrace/engine.hpp"
+#include "embedded/ptrace/notify.hpp"
+#include "embedded/ptrace/placement.hpp"
 #include "util/error.hpp"
 #include "util/log.hpp"
 #include "util/strings.hpp"
@@ -58,16 +60,18 @@ void set_handlers(pid_t main) {
   ::_exit(127);
 }
 
-enum Stage { kStageFilter = 1, kStageDirectory, kStageExec };
+enum Stage { kStageFilter = 1, kStageDirectory, kStageExec, kStageReady };
 
-bool install(const guest::FilterSpec& spec) {
+// The listener's descriptor, 0 when none was wanted, -1 on failure.
+int install(const guest::FilterSpec& spec) {
   std::vector<sock_filter> program(guest::kFilterCapacity);
   size_t size = guest::build_filter(spec, program.data(), program.size());
-  if (size == 0) return false;
+  if (size == 0) return -1;
   sock_fprog filter{static_cast<unsigned short>(size), program.data()};
   constexpr unsigned long kSpecAllow = 4;  // SECCOMP_FILTER_FLAG_SPEC_ALLOW: the program trusts itself
-  if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, kSpecAllow, &filter) == 0) return true;
-  return ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+  if (spec.notify) return install_with_listener(&filter);
+  if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, kSpecAllow, &filter) == 0) return 0;
+  return ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
 }
 
 }  // namespace
@@ -105,7 +109,12 @@ void Engine::child(const std::string& program, int gate, int report) {
   char byte;
   if (::read(gate, &byte, 1) != 1) ::_exit(126);
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  if (options_.seccomp && !install(filter_)) fail(report, kStageFilter, errno);
+  if (options_.seccomp) {
+    int ready[2] = {kStageReady, install(filter_)};
+    if (ready[1] < 0) fail(report, kStageFilter, errno);
+    // The engine takes its copy of the listener before the first call that needs it.
+    if (::write(report, ready, sizeof ready) != sizeof ready || ::read(gate, &byte, 1) != 1) ::_exit(126);
+  }
   if (::chdir(options_.workdir.c_str()) != 0) fail(report, kStageDirectory, errno);
   std::vector<char*> argv;
   for (auto& word : options_.argv) argv.push_back(word.data());
@@ -167,9 +176,28 @@ void Engine::start() {
     char info[128];
     old_order_ = trace(kGetSyscallInfo, pid, sizeof info, info) < 0 && errno == EIO && probe_old_order();
   }
-  if (::write(gate[1], "", 1) != 1) throw_errno("start", options_.argv[0]);
-  ::close(gate[1]);
   report_fd_ = report[0];
+  if (::write(gate[1], "", 1) != 1) throw_errno("start", options_.argv[0]);
+  if (options_.seccomp) {
+    int message[2];
+    if (::read(report_fd_, message, sizeof message) != sizeof message) throw Error("the first process ended early", 126);
+    if (message[0] == kStageFilter)
+      throw NotSupported(cat("this host does not allow seccomp filters: ", std::strerror(message[1])),
+                         "try mode P2 (or --no-seccomp)");
+    if (notifier_) take_listener(pid, message[1]);
+    if (::write(gate[1], "", 1) != 1) throw_errno("start", options_.argv[0]);
+  }
+  ::close(gate[1]);
+}
+
+void Engine::take_listener(pid_t pid, int number) {
+  constexpr long kPidfdOpen = 434, kPidfdGetfd = 438;
+  int process = static_cast<int>(::syscall(kPidfdOpen, pid, 0));
+  int listener = static_cast<int>(::syscall(kPidfdGetfd, process, number, 0));
+  int reason = errno;
+  if (process >= 0) ::close(process);
+  if (listener < 0) throw SystemError("take the listener of", options_.argv[0], reason);
+  notifier_->start(listener);
 }
 
 // After the end: what the first process said about not getting as far as the command.
@@ -177,10 +205,8 @@ void Engine::check_start() {
   int message[2];
   ssize_t size = ::read(report_fd_, message, sizeof message);
   ::close(report_fd_);
-  if (size != sizeof message) return;
+  if (size != sizeof message || message[0] == kStageReady) return;
   std::string reason = std::strerror(message[1]);
-  if (message[0] == kStageFilter)
-    throw NotSupported(cat("this host does not allow seccomp filters: ", reason), "try mode P2 (or --no-seccomp)");
   if (message[0] == kStageDirectory) throw Error(cat("cannot use the working directory ", printable(options_.workdir), ": ", reason), 1);
   std::string hint = message[1] == ENOEXEC ? " (is it made for another machine? see -q)" : "";
   throw Error(cat("cannot run ", printable(options_.argv[0]), ": ", reason, hint), message[1] == ENOENT ? 127 : 126);

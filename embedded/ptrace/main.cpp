@@ -31,6 +31,7 @@ int ptrace_main(int argc, char** argv) {
   settings.emulator = options.emulator;
   settings.emulator_args = options.emulator_args;
   settings.seccomp = options.seccomp;
+  settings.listen = options.listen;
   settings.kill_on_exit = options.kill_on_exit;
   struct Cleaner {
     const std::string& path;

@@ -88,6 +88,7 @@ class Parser {
     else if (is("-h", "--help", "--usage")) out_.show_help = true;
     else if (is("--kill-on-exit")) out_.kill_on_exit = true;
     else if (is("--no-seccomp")) out_.seccomp = false;
+    else if (is("--no-listener")) out_.listen = false;
     else if (is("--owners")) out_.owners = absolute(value(word));
     else if (is("--hostname")) out_.hostname = value(word);
     else engine_option(name, word);

@@ -32,6 +32,7 @@ struct ViewOptions {
   bool link_to_symlink = false;
   bool hide_links = false;      // -H: accepted for PRoot's sake
   bool kill_on_exit = false;
+  bool listen = true;           // --no-listener: no seccomp listener, ptrace stops only
   bool seccomp = true;          // false: --no-seccomp or PROOT_NO_SECCOMP in the environment
   std::string owners;           // side store; empty: owners are not remembered
   std::string tmp_dir;          // PROOT_TMP_DIR, TMPDIR or /tmp

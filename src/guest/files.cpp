@@ -48,6 +48,7 @@ void open_path(const Step& step, int directory, uint32_t flags, int mode_arg) {
       result = sys::lstat(found.host.c_str(), &stat);
     }
     exists = result == 0;
+    if (exists) found.type = stat.mode & sys::kTypeMask;
     if (exists && found.magic == Magic::none) lift_file(step, found.host, stat);
     if (!exists && creates) lift_directory(step, found.host);
   } else if (creates) {
@@ -144,6 +145,8 @@ void descriptor_path(const Step& step, int descriptor, HostPath& out) {
     out.append_number(static_cast<uint64_t>(descriptor));
   }
 }
+
+bool ends_with(Text text, Text end) { return text.size >= end.size && text.from(text.size - end.size) == end; }
 
 bool is_link(const sys::Stat& stat) { return (stat.mode & sys::kTypeMask) == sys::kTypeLink; }
 
@@ -344,8 +347,10 @@ void do_access(const Step& step) {
   Resolved& found = task.first;
   if (!map_path(step, directory, task.input, follow, found)) return;
   if (read_only && found.read_only()) return step.answer(-EROFS);
-  if (follow == Follow::no) return step.put_path(step.row.path, found.host);
-  long result = sys::call(__NR_faccessat, sys::kAtCwd, sys::address(found.host.c_str()), static_cast<long>(mode));
+  constexpr int kFaccessat2 = 439;
+  long result = follow == Follow::no
+                    ? sys::call(kFaccessat2, sys::kAtCwd, sys::address(found.host.c_str()), static_cast<long>(mode), sys::kNoFollow)
+                    : sys::call(__NR_faccessat, sys::kAtCwd, sys::address(found.host.c_str()), static_cast<long>(mode));
   if (result == -EACCES && step.fake_root()) {
     sys::Stat stat;
     if (sys::fstatat(sys::kAtCwd, found.host.c_str(), &stat, 0) == 0 && stat.uid == step.view().host_uid) {
@@ -373,10 +378,16 @@ void do_readlink(const Step& step) {
   auto room = static_cast<long>(step.call.arg[step.row.path + 2]);
   if (room <= 0) return step.answer(-EINVAL);
   Text proc_name = task.input.text();
-  if ((found.mount->flags & kMountProc) && (proc_name == "/proc/self" || proc_name == "/proc/thread-self"))
-    return step.put_path(step.row.path, found.host);
   GuestPath& shown = task.input2;
-  if (found.magic == Magic::root) {
+  bool thread = ends_with(proc_name, "/thread-self");
+  if ((found.mount->flags & kMountProc) && (thread || ends_with(proc_name, "/self"))) {
+    shown.clear();
+    shown.append_number(static_cast<uint64_t>(task.place.pid));
+    if (thread) {
+      shown.append("/task/");
+      shown.append_number(static_cast<uint64_t>(task.place.tid));
+    }
+  } else if (found.magic == Magic::root) {
     shown.assign(task.place.root);
   } else if (found.magic != Magic::exe || !task.place.program_of ||
              !task.place.program_of(task.place.context, found.magic_pid, shown)) {

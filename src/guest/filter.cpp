@@ -9,7 +9,7 @@ namespace udocker::guest {
 namespace {
 
 // What the program does with one number.
-enum class Way : uint8_t { pass, stop, refuse_perm, refuse_nosys, if_arg, clone, prctl };
+enum class Way : uint8_t { pass, stop, notify, open, refuse_perm, refuse_nosys, if_arg, clone, prctl };
 
 constexpr uint32_t kNamespaces = 0x7e020080;  // CLONE_NEW*: TIME USER PID NET IPC UTS CGROUP NS
 constexpr uint32_t kUntraced = 0x00800000;
@@ -73,13 +73,17 @@ class Builder {
     if (found->op == Op::clone || found->op == Op::unshare) return Way::clone;
     if (found->op == Op::prctl) return Way::prctl;
     if (found->traits & kOnlyPath) return Way::if_arg;
+    if (native && spec_.notify && answers(*spec_.view, *found)) {
+      if (found->op != Op::open) return Way::notify;
+      if (found->detail != 1) return Way::open;
+    }
     return Way::stop;
   }
 
   bool same(size_t left, size_t right) const {
     Way a = way(left), b = way(right);
     if (a != b) return false;
-    return a != Way::if_arg || row(left)->path == row(right)->path;
+    return (a != Way::if_arg && a != Way::open) || row(left)->path == row(right)->path;
   }
 
   bool uniform(size_t from, size_t to) const {
@@ -109,7 +113,9 @@ class Builder {
     tree(middle, to);
   }
 
-  void stop() {
+  void stop() { leave(spec_.stop | (abi_ == kNativeAbi ? 0 : kCompatData)); }
+
+  void leave(uint32_t value) {
     if (spec_.allow_to) {
       // Both ends of the range share the upper half of the address.
       program_.load(kPointer + 4);
@@ -119,21 +125,11 @@ class Builder {
       program_.add(BPF_JMP | BPF_JGE | BPF_K, static_cast<uint32_t>(spec_.allow_to), 1, 0);
       program_.ret(SECCOMP_RET_ALLOW);
     }
-    program_.ret(spec_.stop | (abi_ == kNativeAbi ? 0 : kCompatData));
+    program_.ret(value);
   }
 
-  // Refusals and answers of the filter hold for the guest only, not for the engine's own calls.
-  void refuse(uint32_t error) {
-    if (spec_.allow_to) {
-      program_.load(kPointer + 4);
-      program_.add(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(spec_.allow_from >> 32), 0, 4);
-      program_.load(kPointer);
-      program_.add(BPF_JMP | BPF_JGE | BPF_K, static_cast<uint32_t>(spec_.allow_from), 0, 2);
-      program_.add(BPF_JMP | BPF_JGE | BPF_K, static_cast<uint32_t>(spec_.allow_to), 1, 0);
-      program_.ret(SECCOMP_RET_ALLOW);
-    }
-    program_.error(error);
-  }
+  // Refusals hold for the guest only, not for the engine's own calls.
+  void refuse(uint32_t error) { leave(SECCOMP_RET_ERRNO | error); }
 
   void leaf(size_t number) {
     switch (way(number)) {
@@ -163,6 +159,16 @@ class Builder {
         if (spec_.engine_rows)
           for (uint16_t option : kPrctlEngine) prctl_option(option);
         return program_.ret(SECCOMP_RET_ALLOW);
+      case Way::open: {
+        // Files are made by the program itself, under its own umask.
+        constexpr uint32_t kMakes = 0100 | 020000000;  // O_CREAT, O_TMPFILE's own bit
+        program_.load(arg_low(row(number)->path + 1));
+        program_.add(BPF_JMP | BPF_JSET | BPF_K, kMakes, 0, spec_.allow_to ? 7 : 1);
+        stop();
+        return leave(spec_.notify);
+      }
+      case Way::notify:
+        return leave(spec_.notify);
       case Way::stop:
         return stop();
     }
@@ -191,6 +197,36 @@ bool stops(const FilterSpec& spec, const Row& row) {
   if (row.traits & kOnlyReadOnly) return view.has(kHasReadOnly) || view.has(kFakeIds);
   if (row.traits & kOnlyFakeIds) return view.has(kFakeIds);
   return true;
+}
+
+bool answers(const View& view, const Row& row) {
+  switch (row.op) {
+    case Op::open:
+    case Op::remove:
+    case Op::stat:
+    case Op::statx:
+    case Op::fstat:
+    case Op::access:
+    case Op::readlink:
+    case Op::getcwd:
+    case Op::get_id:
+    case Op::get_res_id:
+    case Op::get_groups:
+    case Op::set_id:
+    case Op::set_groups:
+    case Op::capget:
+    case Op::capset:
+    case Op::set_name:
+    case Op::uname:
+      return true;
+    case Op::chmod:
+    case Op::fchmod:
+    case Op::chown:
+    case Op::fchown:
+      return view.has(kFakeIds);
+    default:
+      return false;
+  }
 }
 
 size_t build_filter(const FilterSpec& spec, sock_filter* out, size_t capacity) {

@@ -13,6 +13,9 @@ inline constexpr uint32_t kCompatData = 1;  // SECCOMP_RET_DATA of stops by the 
 struct FilterSpec {
   const View* view = nullptr;
   uint32_t stop = 0;           // SECCOMP_RET_TRACE or SECCOMP_RET_TRAP, with data
+  // SECCOMP_RET_USER_NOTIF: used in place of `stop` for native calls that are answered without being run (answers()),
+  // and for opens that make no file; 0: not at all.
+  uint32_t notify = 0;
   bool engine_rows = false;    // stop at kOnlyEngine rows too
   bool compat = true;          // x86_64: also stop 32-bit calls by their own table; else they get ENOSYS
   // Calls whose instruction pointer lies in [allow_from, allow_to) pass whatever they are; both 0: no such range.
@@ -27,6 +30,9 @@ struct FilterSpec {
 
 // True if the call can stop under this view and spec; what P2 consults in place of the filter.
 bool stops(const FilterSpec& spec, const Row& row);
+
+// True if translate only ever answers this call, lets it pass, or (open, remove) gives one complete host path.
+bool answers(const View& view, const Row& row);
 
 // Writes the program; returns its length, or 0 when it does not fit into `capacity`.
 // Order: number first, then instruction pointer, so that calls which always pass stay in the kernel's action bitmap.

@@ -124,6 +124,15 @@ class Walk {
       if (result != 2) return result;
     }
     if (is_last && follow == Follow::no) return 0;
+    if (place_.want_type && is_last) {
+      sys::Stat stat;
+      long result = sys::lstat(out_.host.c_str(), &stat);
+      if (result == 0) out_.type = stat.mode & sys::kTypeMask;
+      if (result == 0 && out_.type != sys::kTypeLink) {
+        out_.last = Last::not_link;
+        return 0;
+      }
+    }
     char* target = work_.link.buffer();
     long size = sys::readlink(out_.host.c_str(), target, kPathMax - 1);
     if (size == -EINVAL) {
@@ -330,6 +339,7 @@ long resolve(const Place& place, Workspace& work, int directory, Text path, Foll
   out.is_mount_point = false;
   out.mount = nullptr;
   out.walked_links = false;
+  out.type = 0;
   path = without_root(*place.view, path);
   if (path.empty()) return -ENOENT;
   out.trailing = path[path.size - 1] == '/';

@@ -13,6 +13,7 @@ struct Place {
   Text root = "/";           // canonical guest path of its root directory (chroot)
   int pid = 0, tid = 0;      // as seen in the host's /proc
   bool self = false;         // this code runs inside that very process: /proc/self may be used
+  bool want_type = false;    // Resolved::type is needed
   void* context = nullptr;
   // Guest path of the program that process `pid` runs; false when unknown (the host's answer is then mapped back).
   bool (*program_of)(void* context, int pid, GuestPath& out) = nullptr;
@@ -31,6 +32,7 @@ struct Resolved {
   Magic magic = Magic::none;  // the last component is one of these files of /proc/PID
   int magic_pid = 0;
   Last last = Last::unknown;
+  uint32_t type = 0;          // S_IFMT bits of the last component; 0: not looked at (see Place::want_type)
   bool is_mount_point = false;  // the last component is itself the target of a bind
   bool trailing = false;        // the caller wrote a trailing slash
   bool walked_links = false;    // some link was followed on a walk (a cached directory does not tell)

@@ -1,0 +1,181 @@
+#include "embedded/ptrace/notify.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "embedded/ptrace/engine.hpp"
+
+namespace udocker::ptrace {
+
+namespace {
+
+constexpr unsigned long kWaitKillable = 1 << 5;       // 5.19
+constexpr unsigned long kSetFlags = 0x40082104;       // SECCOMP_IOCTL_NOTIF_SET_FLAGS, 6.6
+constexpr unsigned long kSyncWakeUp = 1;
+constexpr uint32_t kSendWithDescriptor = 2;           // SECCOMP_ADDFD_FLAG_SEND, 5.14
+
+int install(const void* program, unsigned long extra) {
+  constexpr unsigned long kSpecAllow = 4;
+  return static_cast<int>(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+                                    SECCOMP_FILTER_FLAG_NEW_LISTENER | kWaitKillable | extra * kSpecAllow, program));
+}
+
+}  // namespace
+
+int install_with_listener(const void* program) {
+  int fd = install(program, 1);
+  return fd >= 0 ? fd : install(program, 0);
+}
+
+// A null program is looked at only after the flags: EFAULT means they are known.
+bool listener_supported() { return install(nullptr, 0) < 0 && errno == EFAULT; }
+
+Notifier::Notifier(Engine& engine) : engine_(engine), task_(std::make_unique<guest::Task>()) {}
+
+void Notifier::start(int listener) {
+  listener_ = listener;
+  seccomp_notif_sizes sizes{};
+  if (::syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) != 0) sizes = {sizeof(seccomp_notif), sizeof(seccomp_notif_resp), 0};
+  request_size_ = std::max<std::size_t>(sizes.seccomp_notif, sizeof(seccomp_notif));
+  reply_size_ = std::max<std::size_t>(sizes.seccomp_notif_resp, sizeof(seccomp_notif_resp));
+  ::ioctl(listener_, kSetFlags, kSyncWakeUp);
+  const guest::Task& model = *engine_.task_;
+  task_->place.view = model.place.view;
+  task_->place.shared = model.place.shared;
+  task_->place.context = model.place.context;
+  task_->place.program_of = model.place.program_of;
+  task_->place.want_type = true;
+  task_->owners = model.owners;
+  task_->engine_pid = model.engine_pid;
+  task_->memory = &memory_;
+  std::thread([this] { serve(); }).detach();
+}
+
+void Notifier::serve() {
+  sigset_t all;
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  std::vector<uint64_t> buffer(request_size_ / 8 + 1);
+  auto& request = *reinterpret_cast<seccomp_notif*>(buffer.data());
+  while (true) {
+    std::memset(buffer.data(), 0, request_size_);
+    if (::ioctl(listener_, SECCOMP_IOCTL_NOTIF_RECV, &request) != 0) {
+      if (errno == EINTR || errno == ENOENT) continue;
+      return;
+    }
+    handle(request);
+  }
+}
+
+void Notifier::reply(uint64_t id, long value) {
+  uint64_t buffer[16] = {};
+  auto& answer = *reinterpret_cast<seccomp_notif_resp*>(buffer);
+  answer.id = id;
+  bool failed = value < 0 && value > -4096;
+  answer.error = failed ? static_cast<int>(value) : 0;
+  answer.val = failed ? 0 : value;
+  ::ioctl(listener_, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+}
+
+void Notifier::let_run(uint64_t id) {
+  uint64_t buffer[16] = {};
+  auto& answer = *reinterpret_cast<seccomp_notif_resp*>(buffer);
+  answer.id = id;
+  answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+  ::ioctl(listener_, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+}
+
+namespace {
+
+void open_and_send(int listener, uint64_t id, const char* path, int flags) {
+  int fd = ::open(path, flags | O_CLOEXEC | O_NOCTTY);
+  long error = fd < 0 ? errno : 0;
+  if (fd >= 0) {
+    seccomp_notif_addfd add{};
+    add.id = id;
+    add.flags = kSendWithDescriptor;
+    add.srcfd = static_cast<uint32_t>(fd);
+    add.newfd_flags = static_cast<uint32_t>(flags & O_CLOEXEC);
+    if (::ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add) < 0) error = errno;
+    ::close(fd);
+  }
+  if (error == 0) return;
+  uint64_t buffer[16] = {};
+  auto& answer = *reinterpret_cast<seccomp_notif_resp*>(buffer);
+  answer.id = id;
+  answer.error = static_cast<int>(-error);
+  ::ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+}
+
+}  // namespace
+
+void Notifier::open_for(uint64_t id, const guest::Call& call, const guest::Decision& decision, bool same_name, uint32_t type) {
+  const char* path = static_cast<const char*>(decision.blobs[0].data);
+  auto flags = static_cast<int>(call.arg[decision.row->path + 1]);
+  if (type == 0) {
+    struct stat stat;
+    int how = flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
+    if (::fstatat(AT_FDCWD, path, &stat, how) == 0) type = stat.st_mode & S_IFMT;
+  }
+  // A device may become the opener's terminal: it opens it itself where it has the same name on the host.
+  if (type == S_IFCHR && same_name) return let_run(id);
+  bool may_block = type == S_IFIFO || type == S_IFCHR;
+  if (!may_block || (flags & (O_NONBLOCK | O_PATH))) return open_and_send(listener_, id, path, flags);
+  std::thread([listener = listener_, id, name = std::string(path), flags] { open_and_send(listener, id, name.c_str(), flags); }).detach();
+}
+
+void Notifier::handle(const seccomp_notif& request) {
+  std::unique_lock lock(engine_.mutex_);
+  auto found = engine_.tracees_.find(static_cast<pid_t>(request.pid));
+  if (found == engine_.tracees_.end() || !found->second->place || !found->second->space) return reply(request.id, -ENOSYS);
+  Tracee& tracee = *found->second;
+  guest::Call& call = tracee.call;
+  call.abi = guest::kNativeAbi;
+  call.number = request.data.nr;
+  for (int i = 0; i < 6; ++i) call.arg[i] = request.data.args[i];
+  memory_.attach(tracee.tid, 0, 0);
+  guest::Task& task = *task_;
+  task.place.pid = tracee.tgid;
+  task.place.tid = tracee.tid;
+  task.place.root = tracee.place->root.text();
+  task.identity = &tracee.identity;
+  task.chroot_to = &tracee.place->root;
+  if (const guest::Row* row = guest::find_row(call.abi, call.number)) engine_.replace_copies(tracee, *row, memory_);
+  guest::Decision& decision = tracee.decision;
+  guest::translate(task, call, decision);
+  if (decision.extra_fd >= 0) engine_.keep_extra(decision.extra_fd);
+  switch (decision.action) {
+    case guest::Action::pass:
+      return let_run(request.id);
+    case guest::Action::answer:
+      return reply(request.id, decision.answer);
+    case guest::Action::rewrite: {
+      if (decision.row->op == guest::Op::open) {
+        bool same_name = task.input.text() == task.first.host.text();
+        return open_for(request.id, call, decision, same_name, task.first.type);
+      }
+      // remove
+      int flags = decision.row->detail == 1 ? AT_REMOVEDIR : 0;
+      if (decision.row->flags >= 0) flags = static_cast<int>(call.arg[decision.row->flags]);
+      int result = ::unlinkat(AT_FDCWD, static_cast<const char*>(decision.blobs[0].data), flags);
+      return reply(request.id, result == 0 ? 0 : -errno);
+    }
+    default:
+      return reply(request.id, -ENOSYS);
+  }
+}
+
+}  // namespace udocker::ptrace
