@@ -13,12 +13,36 @@ bool writes(long flags) {
   return (flags & kAccessBits) != 0 || (flags & (kTruncate | kCreate)) || (flags & kTemporary) == kTemporary;
 }
 
+// Several names below a directory, none of them "..", a mount or a part of /proc.
+bool climbs_nowhere(const char* path) {
+  if (!path || path[0] == '/' || !path[0]) return false;
+  bool several = false;
+  while (*path) {
+    size_t size = 0;
+    while (path[size] && path[size] != '/') ++size;
+    const Text name(path, size);
+    if (name == ".." || name_is_special(name)) return false;
+    path += size;
+    if (*path) several = true;
+    while (*path == '/') ++path;
+  }
+  return several;
+}
+
 // The open family, with the libc's own function for the kernel's call: that one knows about cancellation.
 long open_at(Function next, bool has_dir, long dir, long path, long flags, long mode) {
   const auto call = [&](const Mapped& m, long with) {
     return has_dir ? next(m.dir, word(m.path), with, mode, 0, 0) : next(word(m.path), with, mode, 0, 0, 0);
   };
   const bool no_follow = (flags & kNoFollowOpen) || (flags & (kCreate | kExclusive)) == (kCreate | kExclusive);
+  if (has_dir && dir != kCwd && climbs_nowhere(pointer<const char*>(path)) && !(flags & kPathOnly) && active() &&
+      !state.view->has(guest::kHasReadOnly)) {
+    // Without links on the way the kernel's walk is the guest's.
+    const uint64_t how[3] = {static_cast<uint64_t>(flags & 0xffffffff),
+                             flags & kCreate || (flags & kTemporary) == kTemporary ? static_cast<uint64_t>(mode & 07777) : 0, 4};
+    const long fd = sys::call(__NR_openat2, dir, path, word(how), sizeof how);
+    if (fd >= 0) return fd;
+  }
   Mapped m;
   // Without O_PATH a link that must not be followed says so by ELOOP.
   const Guess guess = flags & kPathOnly ? Guess::no : Guess::yes;
@@ -253,7 +277,19 @@ CALL_FUNCTION(fanotify_mark, __NR_fanotify_mark, a, b, c, d, e)
 CALL_FUNCTION(name_to_handle_at, __NR_name_to_handle_at, a, b, c, d, e)
 CALL_FUNCTION(statfs, __NR_statfs, a, b)
 CALL_FUNCTION(statfs64, __NR_statfs, a, b)
-CALL_FUNCTION(chdir, __NR_chdir, a)
+EXPORT long chdir(long path) {
+  MAP(path, Follow::yes)
+  forget_directory();
+  const long result = c_result(sys::call(__NR_chdir, word(m.path)));
+  forget_directory();
+  return result;
+}
+EXPORT long fchdir(long fd) {
+  forget_directory();
+  const long result = c_result(sys::call(__NR_fchdir, fd));
+  forget_directory();
+  return result;
+}
 
 EXPORT long fchmodat(long dir, long path, long mode, long flags) {
   if (!flags) return c_result(emulate(__NR_fchmodat, dir, path, mode));

@@ -1,4 +1,4 @@
-// Guest path to host path: a small cache of directories in front of guest::resolve.
+// Guest path to host path: a small cache of followed names in front of guest::resolve.
 #include "state.hpp"
 
 namespace udocker::preload {
@@ -9,8 +9,8 @@ constexpr int kSlots = 24;
 alignas(64) char slot_memory[kSlots][sizeof(guest::Task) + 64];
 uint32_t slots_taken;
 
-// Directory as written to host directory. Writers take an entry by making its sequence odd; readers that see it change
-// take it for a miss.
+// An absolute path as written to the host path it leads to with all links followed: directories, and links. Writers
+// take an entry by making its sequence odd; readers that see it change take it for a miss.
 struct Entry {
   uint32_t sequence, generation;
   uint64_t hash;
@@ -54,9 +54,58 @@ void copy_words(char* to, const char* from, size_t size) {
   for (size_t i = 0; i < size; ++i) to[i] = from[i];
 }
 
-uint32_t generation() { return __atomic_load_n(&state.shared->generation, __ATOMIC_ACQUIRE); }
+// Changes that nobody told us of (from outside of the container) count after two seconds.
+constexpr uint32_t kLookAtClock = 1024;
+constexpr uint32_t kLife = 2;
+uint32_t calls, era, era_began;
 
-// Writes the host directory of `directory` to out; its size, 0 for a miss.
+void look_at_clock() {
+  int64_t now[2] = {0, 0};
+  sys::call(__NR_clock_gettime, 6, word(now));  // the coarse one
+  const auto seconds = static_cast<uint32_t>(now[0]) + 1;
+  __atomic_store_n(&state.shared->now, seconds, __ATOMIC_RELAXED);
+  if (seconds - era_began < kLife) return;
+  era_began = seconds;
+  __atomic_fetch_add(&era, 0x10000, __ATOMIC_RELAXED);
+}
+
+uint32_t generation() {
+  if (__builtin_expect(++calls % kLookAtClock == 0, 0)) look_at_clock();
+  return __atomic_load_n(&state.shared->generation, __ATOMIC_ACQUIRE) + era;
+}
+
+// The guest's working directory, while nothing of this process changes it.
+struct Current {
+  uint32_t sequence, generation;
+  uint16_t size;
+  char path[240];
+};
+Current current;
+int current_disabled;
+
+size_t find_current(char* out) {
+  const uint32_t sequence = __atomic_load_n(&current.sequence, __ATOMIC_ACQUIRE);
+  if (sequence & 1 || !current.size || current.generation != generation()) return 0;
+  const size_t size = current.size;
+  if (size > sizeof current.path) return 0;
+  copy_words(out, current.path, size);
+  __atomic_thread_fence(__ATOMIC_ACQUIRE);
+  return __atomic_load_n(&current.sequence, __ATOMIC_RELAXED) == sequence ? size : 0;
+}
+
+void keep_current(Text guest, uint32_t at) {
+  if (current_disabled || guest.size > sizeof current.path) return;
+  uint32_t sequence = __atomic_load_n(&current.sequence, __ATOMIC_RELAXED);
+  if (sequence & 1 || !__atomic_compare_exchange_n(&current.sequence, &sequence, sequence + 1, false, __ATOMIC_ACQUIRE,
+                                                   __ATOMIC_RELAXED))
+    return;
+  current.generation = at;
+  current.size = static_cast<uint16_t>(guest.size);
+  copy(current.path, guest.data, guest.size);
+  __atomic_store_n(&current.sequence, sequence + 2, __ATOMIC_RELEASE);
+}
+
+// Writes the host path of `directory` to out; its size, 0 for a miss.
 size_t find_entry(Text directory, uint64_t hash, char* out, bool& read_only) {
   Entry& e = entries[hash % kEntries];
   const uint32_t sequence = __atomic_load_n(&e.sequence, __ATOMIC_ACQUIRE);
@@ -90,49 +139,41 @@ bool mount_may_be_called(Text name) { return (state.view->mount_names >> (guest:
 
 // The directory part ("/" for a name in the root) and the last component of an absolute path that has neither a
 // trailing slash nor "." or ".." at its end.
-bool split(Text path, Text& directory, Text& last) {
-  size_t slash = path.size;
-  while (slash > 0 && path[slash - 1] != '/') --slash;
+bool split(Text path, size_t slash, Text& directory, Text& last) {
   last = path.from(slash);
-  if (last.empty() || last == "." || last == "..") return false;
+  if (last.empty() || (last[0] == '.' && (last.size == 1 || (last.size == 2 && last[1] == '.')))) return false;
   directory = path.first(slash > 1 ? slash - 1 : 1);
   return true;
 }
 
 // A single name in a directory that the program holds: nothing stands between it and the kernel but a link.
-bool plain_name(Text path) {
-  if (path.size > 255 || path[0] == '.') {
-    if (path == "." ) return true;
-    if (path == ".." || path.size > 255) return false;
-  }
-  for (size_t i = 0; i < path.size; ++i)
-    if (path[i] == '/') return false;
-  return !mount_may_be_called(path) && !(path == "self") && !(path == "thread-self") && !(path == "exe") &&
-         !(path == "maps") && !(path == "mounts") && !(path == "mountinfo") && !(path == "cwd") && !(path == "root");
+bool plain_name(Text path) { return path.size <= 255 && !(path == "..") && !name_is_special(path); }
+
+bool worth_keeping(const guest::Resolved& found) {
+  return !found.is_mount_point && found.magic == guest::Magic::none && !(found.mount->flags & guest::kMountProc);
 }
 
-long slow(int dir, Text path, Follow follow, Mapped& out, Text directory, Text last, uint64_t hash) {
+// `directory` and `last`: the parts of an absolute path worth keeping; empty when it is not.
+long slow(int dir, Text path, Follow follow, Mapped& out, Text directory, Text last) {
   Scratch scratch;
   guest::Task& task = scratch.task();
   guest::Resolved& found = task.first;
   const bool cacheable = state.shared && !last.empty();
-  if (cacheable && follow == Follow::yes) {
-    // The directory is worth keeping whatever the last name is.
-    const uint32_t at = generation();
-    const long result = guest::resolve(task.place, task.work, dir, path, Follow::no, found);
-    if (result < 0) return result;
-    const size_t end = found.host.size() - last.size;
-    if (!found.is_mount_point && found.magic == guest::Magic::none && found.host.size() > last.size + 1 &&
-        guest::find_directory(state.shared, task.place.root, directory, task.input)) {
-      keep_entry(directory, hash, found.host.text().first(end - 1), found.read_only(), at);
-    }
-  }
   const uint32_t at = state.shared ? generation() : 0;
-  const long result = guest::resolve(task.place, task.work, dir, path, follow, found);
+  long result = guest::resolve(task.place, task.work, dir, path, Follow::no, found);
   if (result < 0) return result;
-  if (cacheable && follow == Follow::no && !found.is_mount_point && found.magic == guest::Magic::none &&
-      found.host.size() > last.size + 1 && guest::find_directory(state.shared, task.place.root, directory, task.input))
-    keep_entry(directory, hash, found.host.text().first(found.host.size() - last.size - 1), found.read_only(), at);
+  if (cacheable && worth_keeping(found) && found.host.size() > last.size + 1 &&
+      guest::find_directory(state.shared, task.place.root, directory, task.input))
+    keep_entry(directory, hash_of(directory.data, directory.size), found.host.text().first(found.host.size() - last.size - 1),
+               found.read_only(), at);
+  if (follow == Follow::yes) {
+    const bool steady = cacheable && worth_keeping(found) && guest::find_directory(state.shared, task.place.root, directory, task.input);
+    result = guest::resolve(task.place, task.work, dir, path, Follow::yes, found);
+    if (result < 0) return result;
+    // A link is one of the names that changes are watched for. Plain files are not.
+    if (steady && found.walked_links && found.last == guest::Last::not_link && worth_keeping(found) && !found.trailing)
+      keep_entry(path, hash_of(path.data, path.size), found.host.text(), found.read_only(), at);
+  }
   copy(out.host, found.host.c_str(), found.host.size() + 1);
   out.dir = sys::kAtCwd;
   out.path = out.host;
@@ -142,9 +183,73 @@ long slow(int dir, Text path, Follow follow, Mapped& out, Text directory, Text l
   return 0;
 }
 
+// What is cached for an absolute path. False: nothing.
+bool quick(Text text, size_t slash, Follow follow, Guess guess, Mapped& out) {
+  Text directory, last;
+  if (!split(text, slash, directory, last)) return false;
+  if (follow == Follow::yes && guess == Guess::no) {
+    const size_t size = find_entry(text, hash_of(text.data, text.size), out.host, out.read_only);
+    if (!size) return false;
+    out.host[size] = '\0';
+  } else {
+    const size_t size = find_entry(directory, hash_of(directory.data, directory.size), out.host, out.read_only);
+    if (!size || size + last.size + 2 >= sizeof out.host || mount_may_be_called(last)) return false;
+    out.host[size] = '/';
+    copy_words(out.host + size + 1, last.data, last.size);
+    out.host[size + 1 + last.size] = '\0';
+    out.exact = follow == Follow::no;
+  }
+  out.dir = sys::kAtCwd;
+  out.path = out.host;
+  return true;
+}
+
+// Several names below the working directory, made absolute with what is known of it.
+bool quick_relative(Text text, Follow follow, Guess guess, Mapped& out) {
+  char whole[guest::kPathMax];
+  size_t size = find_current(whole);
+  if (!size) {
+    Scratch scratch;
+    const uint32_t at = generation();
+    guest::GuestPath& here = scratch->input;
+    if (guest::guest_of_descriptor(scratch->place, scratch->work, sys::kAtCwd, here) < 0) return false;
+    for (size_t i = 1; i <= here.size(); ++i)
+      if (i == here.size() || here.c_str()[i] == '/') guest::depend_on(state.shared, here.text().first(i));
+    keep_current(here.text(), at);
+    size = here.size();
+    if (size > 240) return false;
+    copy(whole, here.c_str(), size);
+  }
+  if (size + text.size + 2 > sizeof whole) return false;
+  if (size > 1) whole[size++] = '/';
+  copy_words(whole + size, text.data, text.size);
+  const size_t total = size + text.size;
+  whole[total] = '\0';
+  size_t slash = total;
+  while (whole[slash - 1] != '/') --slash;
+  const Text absolute(whole, total);
+  if (quick(absolute, slash, follow, guess, out)) return true;
+  Text directory, last;
+  if (!split(absolute, slash, directory, last)) return false;
+  return slow(sys::kAtCwd, absolute, follow, out, directory, last) == 0;
+}
+
 }  // namespace
 
 constinit State state{};
+
+bool name_is_special(Text name) {
+  if (mount_may_be_called(name)) return true;
+  switch (name[0]) {
+    case 's': return name == "self";
+    case 't': return name == "thread-self";
+    case 'e': return name == "exe";
+    case 'm': return name == "maps" || name == "mounts" || name == "mountinfo" || name == "mountstats";
+    case 'c': return name == "cwd" || name == "cmdline";
+    case 'r': return name == "root";
+    default: return false;
+  }
+}
 
 Scratch::Scratch() : slot_(-1) {
   uint32_t taken = __atomic_load_n(&slots_taken, __ATOMIC_RELAXED);
@@ -182,6 +287,13 @@ Scratch::~Scratch() {
   }
 }
 
+void forget_directory() {
+  __atomic_fetch_add(&current.sequence, 2, __ATOMIC_ACQ_REL);
+  current.size = 0;
+  // A child that shares our memory must not leave its directory here.
+  if (sys::call(__NR_getpid) != state.first_pid) current_disabled = 1;
+}
+
 long map_path(int dir, const char* path, Follow follow, Guess guess, Mapped& out) {
   out.dir = dir;
   out.path = path;
@@ -189,10 +301,16 @@ long map_path(int dir, const char* path, Follow follow, Guess guess, Mapped& out
   out.read_only = false;
   out.magic = guest::Magic::none;
   if (!path || !active()) return 0;
-  const Text text = text_of(path);
+  size_t size = 0, slash = 0;
+  for (; path[size]; ++size)
+    if (path[size] == '/') slash = size + 1;
+  const Text text(path, size);
   if (text.empty()) return 0;
   if (text[0] != '/') {
-    if (!plain_name(text)) return slow(dir, text, follow, out, {}, {}, 0);
+    if (slash || !plain_name(text)) {
+      if (state.shared && dir == sys::kAtCwd && quick_relative(text, follow, guess, out)) return 0;
+      return slow(dir, text, follow, out, {}, {});
+    }
     out.exact = follow == Follow::no;
     if (out.exact || guess == Guess::yes) return 0;
     char byte[1];
@@ -200,24 +318,13 @@ long map_path(int dir, const char* path, Follow follow, Guess guess, Mapped& out
       out.exact = true;
       return 0;
     }
-    return slow(dir, text, follow, out, {}, {}, 0);
+    return slow(dir, text, follow, out, {}, {});
   }
+  if (!state.shared) return slow(dir, text, follow, out, {}, {});
+  if (quick(text, slash, follow, guess, out)) return 0;
   Text directory, last;
-  if (!state.shared || !split(text, directory, last)) return slow(dir, text, follow, out, {}, {}, 0);
-  const uint64_t hash = hash_of(directory.data, directory.size);
-  if (follow == Follow::no || guess == Guess::yes) {
-    const size_t size = find_entry(directory, hash, out.host, out.read_only);
-    if (size && size + last.size + 2 < sizeof out.host && !mount_may_be_called(last)) {
-      out.host[size] = '/';
-      copy_words(out.host + size + 1, last.data, last.size);
-      out.host[size + 1 + last.size] = '\0';
-      out.dir = sys::kAtCwd;
-      out.path = out.host;
-      out.exact = follow == Follow::no;
-      return 0;
-    }
-  }
-  return slow(dir, text, follow, out, directory, last, hash);
+  if (!split(text, slash, directory, last)) return slow(dir, text, follow, out, {}, {});
+  return slow(dir, text, follow, out, directory, last);
 }
 
 const char* below_root(const char* host) {
@@ -230,6 +337,14 @@ const char* below_root(const char* host) {
 
 bool narrow(char* text, size_t capacity) {
   if (text[0] != '/' || !active()) return false;
+  if (!state.mounts_inside) {
+    if (const char* below = below_root(text)) {
+      const size_t size = text_size(below) + 1;
+      if (size > capacity) return false;
+      for (size_t i = 0; i < size; ++i) text[i] = below[i];
+      return true;
+    }
+  }
   Scratch scratch;
   guest::GuestPath& out = scratch->input;
   if (!guest::host_to_guest(*state.view, text_of(text), out) || out.size() + 1 > capacity) return false;

@@ -179,6 +179,9 @@ void set_up() {
     if (text.size < sizeof state.program) copy(state.program, text.data, text.size + 1);
   }
   state.program_of = program_of;
+  state.first_pid = static_cast<int>(sys::call(__NR_getpid));
+  for (size_t i = 1; i < view->mount_count; ++i)
+    if (guest::contains_path(view->root(), view->host_of(view->mounts[i]))) state.mounts_inside = true;
   map_cache();
   __atomic_store_n(&state.view, view, __ATOMIC_RELEASE);
 }

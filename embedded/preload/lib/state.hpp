@@ -7,6 +7,8 @@
 namespace udocker::preload {
 
 struct State : Context {  // view is null until set_up: everything passes
+  bool mounts_inside;             // some bind shows a part of ROOT elsewhere
+  int first_pid;                  // the process that loaded us; its forks have other numbers
   char program[guest::kPathMax];  // guest path of the program
 };
 
@@ -48,6 +50,12 @@ struct Mapped {
 // 0 or -errno. With `guess`, Follow::yes may give exact == false instead of looking whether the last name is a link.
 enum class Guess : uint8_t { no, yes };
 long map_path(int dir, const char* path, Follow follow, Guess guess, Mapped& out);
+
+// True for names that may be a mount, or that mean something in /proc/PID.
+bool name_is_special(Text name);
+
+// To be called before and after the working directory changes.
+void forget_directory();
 
 // A host path or link text to the guest's name for it, in place; false when it lies outside (and stays).
 bool narrow(char* text, size_t capacity);
