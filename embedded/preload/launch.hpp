@@ -34,6 +34,11 @@ inline size_t text_size(const char* text) {
   return size;
 }
 inline Text text_of(const char* text) { return {text, text_size(text)}; }
+inline bool has_slash(const char* text) {
+  for (; *text; ++text)
+    if (*text == '/') return true;
+  return false;
+}
 inline void copy(char* to, const char* from, size_t size) {
   for (size_t i = 0; i < size; ++i) to[i] = from[i];
 }
@@ -120,10 +125,10 @@ struct Wanted {
 
 // Room for all texts that make_environment writes.
 inline size_t environment_room(const Context& context, char** envp, const guest::ExecPlan& plan, const char* argv0) {
-  size_t size = 1024 + text_size(context.preload) + text_size(context.library_path) + plan.program_guest.size() + text_size(argv0);
+  size_t size = 1024 + text_size(context.preload) + 2 * text_size(context.library_path) + plan.program_guest.size() + text_size(argv0);
   for (char** at = envp; at && *at; ++at)
     if (starts(*at, "LD_"))
-      size += 2 * text_size(*at) + 32 + parts_in(*at) * (guest::kPathMax / 4 + context.view->root().size);
+      size += 3 * text_size(*at) + 64 + 2 * parts_in(*at) * (guest::kPathMax / 4 + context.view->root().size);
   return size;
 }
 
@@ -155,13 +160,18 @@ inline void make_environment(const Context& context, char** out, char** envp, co
     add_host_list(context, texts, text_of(wanted.preload + 11), ": ");
   }
   *out++ = texts.finish();
-  texts.begin();
-  const Text name = real ? "LD_LIBRARY_REAL=" : "LD_LIBRARY_PATH=";
-  texts.add(name);
-  if (wanted.libraries) add_host_list(context, texts, text_of(wanted.libraries + 16), ":;");
-  const size_t skip = texts.written() - name.size;
-  texts.add(text_of(context.library_path));
-  *out++ = texts.finish();
+  // Loaders changed by setup may read either: the name is not always a text that could be changed.
+  const Text names[] = {"LD_LIBRARY_PATH=", "LD_LIBRARY_REAL="};
+  size_t skip = 0;
+  for (const Text& name : names) {
+    if (!real && &name != names) break;
+    texts.begin();
+    texts.add(name);
+    if (wanted.libraries) add_host_list(context, texts, text_of(wanted.libraries + 16), ":;");
+    skip = texts.written() - name.size;
+    texts.add(text_of(context.library_path));
+    *out++ = texts.finish();
+  }
   texts.begin();
   texts.add(UDOCKER_PL_SKIP);
   texts.add_number(skip);
@@ -204,6 +214,30 @@ inline bool patch_program(const Context& context, const guest::ExecPlan& plan) {
   return child > 0 && sys::call(__NR_wait4, child, sys::address(&status), 0, 0) == child && status == 0;
 }
 
+// A dynamic loader started by hand, as ldd does it: a static program by its headers.
+inline bool is_loader(const guest::ExecPlan& plan) {
+  const Text path = plan.program_guest.text();
+  size_t start = path.size;
+  while (start > 0 && path[start - 1] != '/') --start;
+  const Text name = path.from(start);
+  return plan.program_elf.relocatable && (name.starts_with("ld-") || name.starts_with("ld.so") || name.starts_with("ld64."));
+}
+
+// The argument of a loader that names the program; 0 when there is none.
+inline size_t program_argument(char** argv) {
+  constexpr const char* kWithValue[] = {"--library-path", "--preload", "--audit", "--argv0", "--inhibit-rpath",
+                                        "--glibc-hwcaps-prepend", "--glibc-hwcaps-mask"};
+  for (size_t i = 1; argv && argv[0] && argv[i]; ++i) {
+    if (argv[i][0] != '-') return i;
+    for (const char* option : kWithValue)
+      if (starts(argv[i], option) && text_size(argv[i]) == text_size(option) && argv[i + 1]) {
+        ++i;
+        break;
+      }
+  }
+  return 0;
+}
+
 // What to give to execve.
 struct Program {
   const char* file;
@@ -234,7 +268,8 @@ long with_program(const Context& context, int dir, const char* path, char** argv
   if (plan.kind == guest::ExecKind::emulated) return -ENOEXEC;
 
   const bool known = plan.program_elf.machine != 0;
-  if (plan.kind == guest::ExecKind::direct && known && !context.has(kAllowStatic)) {
+  const bool loader = plan.kind == guest::ExecKind::direct && known && is_loader(plan);
+  if (plan.kind == guest::ExecKind::direct && known && !loader && !context.has(kAllowStatic)) {
     refuse(plan.program_guest.text());
     return -EACCES;
   }
@@ -264,6 +299,12 @@ long with_program(const Context& context, int dir, const char* path, char** argv
   }
   for (size_t i = 1; i < argc; ++i) out[used++] = argv[i];
   out[used] = nullptr;
+  if (loader && !plan.prefix_count) {
+    const size_t at = program_argument(out);
+    if (at && has_slash(out[at]) &&
+        guest::resolve(place, work, sys::kAtCwd, text_of(out[at]), Follow::yes, found) == 0)
+      out[at] = const_cast<char*>(found.host.c_str());
+  }
 
   const size_t room = environment_room(context, envp, plan, argv0);
   Writer texts(static_cast<char*>(__builtin_alloca(room)), room);

@@ -44,12 +44,16 @@ void rewrite(const std::string& path, std::string_view before, std::string_view 
   static_cast<void>(::utimensat(AT_FDCWD, path.c_str(), times, 0));
 }
 
-// True for the original, its patched form, and what a killed rewrite leaves of the two.
-bool made_from(std::string_view bytes, std::string_view original, std::string_view patched) {
-  if (bytes.size() != original.size() || bytes.size() != patched.size()) return false;
+bool mixed_from(std::string_view bytes, std::string_view original, std::string_view patched) {
+  if (bytes.size() != original.size()) return false;
   for (std::size_t i = 0; i < bytes.size(); i++)
     if (bytes[i] != original[i] && bytes[i] != patched[i]) return false;
   return true;
+}
+
+// True for the original, its patched forms, and what a killed rewrite leaves.
+bool made_from(std::string_view bytes, const std::string& original) {
+  return mixed_from(bytes, original, neutral_loader(original)) || mixed_from(bytes, original, pythons_loader(original));
 }
 
 std::optional<std::string> interpreter_of(const std::string& path) {
@@ -129,6 +133,17 @@ std::optional<std::string> find_guest_loader(const std::string& container_dir) {
 
 std::string neutral_loader(std::string bytes) {
   using namespace std::string_view_literals;
+  // Directories and files that do not exist, where the Python tool leaves "/": that one cannot be read as a library,
+  // which newer loaders take for a fatal error.
+  replace_all(bytes, "\0/etc/ld.so"sv, "\0/\1tc/ld.so"sv);
+  replace_all(bytes, "\0/lib"sv, "\0/\1ib"sv);
+  replace_all(bytes, "\0/usr"sv, "\0/\1sr"sv);
+  replace_all(bytes, "\0LD_LIBRARY_PATH\0"sv, "\0LD_LIBRARY_REAL\0"sv);
+  return bytes;
+}
+
+std::string pythons_loader(std::string bytes) {
+  using namespace std::string_view_literals;
   replace_all(bytes, "\0/etc/ld.so"sv, "\0/\0\0\0\0\0\0\0\0\0"sv);
   replace_all(bytes, "\0/lib"sv, "\0/\0\0\0"sv);
   replace_all(bytes, "\0/usr"sv, "\0/\0\0\0"sv);
@@ -141,7 +156,7 @@ void patch_loader(const std::string& container_dir, const std::string& root) {
   const std::string now(as_text(elf::load_bytes(loader)));
   std::optional<std::string> original = find_file(saved);
   // A loader that is neither the saved one nor made from it came with an upgrade inside the container.
-  if (!original || !made_from(now, *original, neutral_loader(*original))) {
+  if (!original || !made_from(now, *original)) {
     struct stat st;
     if (::stat(loader.c_str(), &st) != 0) throw_errno("cannot read", loader);
     make_file(saved, now, st.st_mode & 0777);
@@ -159,7 +174,7 @@ void restore_loader(const std::string& container_dir, const std::string& root) {
   if (!original) return;
   const std::string loader = loader_host_path(container_dir, root);
   const std::string now(as_text(elf::load_bytes(loader)));
-  if (now != *original && made_from(now, *original, neutral_loader(*original))) rewrite(loader, now, *original);
+  if (now != *original && made_from(now, *original)) rewrite(loader, now, *original);
   remove_file(saved);
 }
 

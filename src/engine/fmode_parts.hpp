@@ -20,6 +20,8 @@ std::string restored_target(const std::string& target, const std::string& root, 
 
 // The loader without the host's directories; same size. Pure.
 std::string neutral_loader(std::string bytes);
+// The form the Python tool makes, recognised when a container of its is taken over. Pure.
+std::string pythons_loader(std::string bytes);
 void patch_loader(const std::string& container_dir, const std::string& root);
 void restore_loader(const std::string& container_dir, const std::string& root);
 

@@ -48,12 +48,6 @@ inline bool same(const char* a, const char* b) {
   while (*a && *a == *b) ++a, ++b;
   return *a == *b;
 }
-inline bool has_slash(const char* text) {
-  for (; *text; ++text)
-    if (*text == '/') return true;
-  return false;
-}
-
 template <class P>
 inline P pointer(long value) {
   return reinterpret_cast<P>(value);

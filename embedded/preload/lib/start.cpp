@@ -14,7 +14,7 @@ alignas(16) char view_memory[guest::kViewCapacity];
 int started;
 
 constexpr long kMapShared = 1, kProtection = 3;
-constexpr int kSetName = 15, kSetMm = 35, kArgStart = 8;
+constexpr int kSetName = 15, kSetMm = 35, kMmMap = 14;
 
 // The rest of `entry` behind `name`; null when it is another variable.
 const char* value_of(const char* entry, const char* name) {
@@ -109,6 +109,46 @@ void set_pointer(const char* name, const char* value) {
   if (auto* place = static_cast<const char**>(find_next(name))) *place = value;
 }
 
+// Lets /proc/PID/cmdline begin at `place`. Only the whole layout can be set without privilege; it is read back first.
+void set_cmdline(const char* place) {
+  struct {
+    uint64_t start_code, end_code, start_data, end_data, start_brk, brk, start_stack, arg_start, arg_end, env_start, env_end;
+    uint64_t auxv;
+    uint32_t auxv_size, exe_fd;
+  } map{};
+  char text[1024];
+  const long fd = sys::open("/proc/self/stat", kReadOnly | kCloseOnExec);
+  if (fd < 0) return;
+  const long size = sys::call(__NR_read, fd, word(text), sizeof text - 1);
+  sys::close(static_cast<int>(fd));
+  if (size <= 0) return;
+  text[size] = '\0';
+  long at = size;
+  while (at > 0 && text[at - 1] != ')') --at;  // the name before it may hold anything
+  uint64_t values[60] = {};
+  int field = 3;
+  for (++at; at < size && field < 53; ++field) {
+    uint64_t value = 0;
+    for (; at < size && text[at] != ' '; ++at)
+      if (text[at] >= '0' && text[at] <= '9') value = value * 10 + static_cast<uint64_t>(text[at] - '0');
+    values[field] = value;
+    ++at;
+  }
+  map.start_code = values[26];
+  map.end_code = values[27];
+  map.start_stack = values[28];
+  map.start_data = values[45];
+  map.end_data = values[46];
+  map.start_brk = values[47];
+  map.brk = static_cast<uint64_t>(sys::call(__NR_brk, 0));
+  map.arg_start = static_cast<uint64_t>(word(place));
+  map.arg_end = values[49];
+  map.env_start = values[50];
+  map.env_end = values[51];
+  map.exe_fd = ~0u;
+  if (map.start_code && map.arg_end > map.arg_start) sys::call(__NR_prctl, kSetMm, kMmMap, word(&map), sizeof map, 0);
+}
+
 // The loader was started in the program's place: put things right that show it.
 void set_names(const char* argv0) {
   char** argv = find_argv();
@@ -121,7 +161,7 @@ void set_names(const char* argv0) {
     char* place = shown + text_size(shown) + 1 - size;
     copy(place, argv0, size);
     argv[0] = place;
-    sys::call(__NR_prctl, kSetMm, kArgStart, word(place), 0, 0);
+    set_cmdline(place);
   } else {
     argv[0] = const_cast<char*>(argv0);
   }

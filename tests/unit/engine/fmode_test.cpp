@@ -121,6 +121,14 @@ TEST_F(Fmode, NeutralisesTheLoader) {
   EXPECT_EQ(load_file(cdir + "/ld.so.orig"), old);
 }
 
+TEST_F(Fmode, TakesOverALoaderOfThePythonTool) {
+  const std::string old = load_file(root + "/lib/ld.so");
+  change_fmode(cdir, Mode::P1, Mode::F2);
+  make_file(root + "/lib/ld.so", pythons_loader(old));
+  change_fmode(cdir, Mode::F2, Mode::P1);
+  EXPECT_EQ(load_file(root + "/lib/ld.so"), old);
+}
+
 TEST_F(Fmode, KeepsAnUpgradedLoader) {
   change_fmode(cdir, Mode::P1, Mode::F2);
   make_file(root + "/lib/ld.so", "a newer loader");
