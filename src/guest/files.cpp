@@ -218,6 +218,12 @@ void do_stat(const Step& step) {
   sys::Stat stat;
   if (taken == Taken::descriptor) {
     if (!step.fake()) return;
+    if (task.place.self) {
+      long result = sys::fstatat(directory, "", &stat, sys::kEmptyPath);
+      if (result < 0) return step.answer(result);
+      show_owner(step, directory, "", sys::kEmptyPath, stat);
+      return give_stat(step, out, stat);
+    }
     descriptor_path(step, directory, task.text);
     long result = sys::fstatat(sys::kAtCwd, task.text.c_str(), &stat, 0);
     if (result < 0) return step.answer(result == -ENOENT ? -EBADF : result);

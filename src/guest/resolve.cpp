@@ -308,6 +308,14 @@ void proc_prefix(const Place& place, HostPath& out) {
 
 long host_of_descriptor(const Place& place, int directory, HostPath& out) {
   HostPath& link = out;
+  if (place.self && directory == sys::kAtCwd) {
+    long size = sys::call(__NR_getcwd, sys::address(out.buffer()), kPathMax - 1);
+    if (size == -ENOENT) return size;
+    if (size > 0 && out.c_str()[0] == '/') {
+      out.set_size(static_cast<size_t>(size) - 1);
+      return 0;
+    }
+  }
   proc_prefix(place, link);
   if (directory == sys::kAtCwd) {
     link.append("/cwd");
