@@ -65,7 +65,8 @@ class TarReader {
 class TarWriter {
  public:
   explicit TarWriter(Output& output) : output_(output) {}
-  // Begins an entry; a file's `entry.size` bytes follow by write(). Sparse members of `entry` are ignored.
+  // Begins an entry; a file's `entry.size` bytes follow by write(); of a sparse one the segments
+  // one after the other.
   void add(const Entry& entry);
   void write(std::string_view bytes);
   // A whole regular file.

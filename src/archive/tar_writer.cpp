@@ -42,6 +42,16 @@ bool split_path(const std::string& path, std::string& prefix, std::string& name)
   return false;
 }
 
+// Numbers one per line: how many segments, then offset and length of each. An empty one at the end marks a hole there.
+std::string sparse_map(const Entry& entry) {
+  auto segments = entry.segments;
+  if (segments.empty() || segments.back().first + segments.back().second < entry.size) segments.emplace_back(entry.size, 0);
+  std::string map = cat(segments.size(), "\n");
+  for (auto [offset, length] : segments) map += cat(offset, "\n", length, "\n");
+  map.resize((map.size() + kBlock - 1) / kBlock * kBlock, '\0');
+  return map;
+}
+
 }  // namespace
 
 void TarWriter::header(const Entry& entry, char type, std::uint64_t size, const std::string& path, const std::string& link) {
@@ -79,7 +89,18 @@ void TarWriter::add(const Entry& entry) {
               : entry.type == T::directory         ? '5'
                                                    : '6';
   std::uint64_t size = entry.type == T::file ? entry.size : 0;
-  std::string path = entry.path, records, prefix, name;
+  std::string path = entry.path, records, prefix, name, map;
+  if (entry.type == T::file && entry.sparse) {  // PAX 1.0: the map of the data stands before it
+    map = sparse_map(entry);
+    size = map.size();
+    for (auto [offset, length] : entry.segments) size += length;
+    add_record(records, "GNU.sparse.major", "1");
+    add_record(records, "GNU.sparse.minor", "0");
+    add_record(records, "GNU.sparse.name", path);
+    add_record(records, "GNU.sparse.realsize", cat(entry.size));
+    std::size_t slash = path.rfind('/');
+    path = slash == path.npos ? cat("GNUSparseFile.0/", path) : cat(path.substr(0, slash), "/GNUSparseFile.0", path.substr(slash));
+  }
   if (entry.type == T::directory && !path.ends_with('/')) path += '/';
   if (!split_path(path, prefix, name)) add_record(records, "path", path);
   if (entry.link.size() > 100) add_record(records, "linkpath", entry.link);
@@ -100,6 +121,7 @@ void TarWriter::add(const Entry& entry) {
   header(entry, type, size, path, entry.link);
   left_ = size;
   padding_ = (kBlock - size % kBlock) % kBlock;
+  if (!map.empty()) write(map);
 }
 
 void TarWriter::write(std::string_view bytes) {
