@@ -160,8 +160,8 @@ class Builder {
           for (uint16_t option : kPrctlEngine) prctl_option(option);
         return program_.ret(SECCOMP_RET_ALLOW);
       case Way::open: {
-        // Files are made by the program itself, under its own umask.
-        constexpr uint32_t kMakes = 0100 | 020000000;  // O_CREAT, O_TMPFILE's own bit
+        // Files are made by the program itself, under its own umask; O_PATH descriptors cannot be handed over.
+        constexpr uint32_t kMakes = 0100 | 020000000 | 010000000;  // O_CREAT, O_TMPFILE's own bit, O_PATH
         program_.load(arg_low(row(number)->path + 1));
         program_.add(BPF_JMP | BPF_JSET | BPF_K, kMakes, 0, spec_.allow_to ? 7 : 1);
         stop();
