@@ -158,28 +158,6 @@ std::string path_basename(std::string_view path) {
   return std::string(path.substr(slash + 1));
 }
 
-static void remove_at(int parent, const char* name, const std::string& shown) {
-  if (::unlinkat(parent, name, 0) == 0 || errno == ENOENT) return;
-  if (errno != EISDIR && errno != EPERM && errno != EACCES) throw_errno("remove", shown);
-  struct stat st;
-  int saved = errno;
-  if (::fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0) throw SystemError("remove", shown, saved);
-  if (!S_ISDIR(st.st_mode)) throw SystemError("remove", shown, saved);
-  if ((st.st_mode & 0700) != 0700) ::fchmodat(parent, name, 0700, 0);
-  UniqueFd dir(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!dir) throw_errno("open directory", shown);
-  DIR* stream = ::fdopendir(::dup(dir.get()));
-  if (!stream) throw_errno("read directory", shown);
-  ScopeExit close_stream([stream] { ::closedir(stream); });
-  while (dirent* entry = ::readdir(stream)) {
-    std::string_view child = entry->d_name;
-    if (child != "." && child != "..") remove_at(dir.get(), entry->d_name, cat(shown, "/", child));
-  }
-  if (::unlinkat(parent, name, AT_REMOVEDIR) != 0 && errno != ENOENT) throw_errno("remove", shown);
-}
-
-void remove_tree(const std::string& path) { remove_at(AT_FDCWD, path.c_str(), path); }
-
 void remove_file(const std::string& path) {
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) throw_errno("remove", path);
 }
