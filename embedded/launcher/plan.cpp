@@ -130,6 +130,7 @@ void MountPlanner::add_mount(const oci::Mount& mount) {
   else step.action = Action::mount, step.lenient = comfort_.lenient && mount.type == "mqueue";
   if (!bind) behind = mount.type == "tmpfs" ? Behind::scratch : is_kernel_type(mount.type) ? Behind::kernel : Behind::scratch;
   bool read_only = (step.options.flags & MS_RDONLY) || (step.options.recursive_set & MOUNT_ATTR_RDONLY);
+  std::erase_if(layered_, [&](const auto& item) { return starts_with_word(item.first, place.path); });  // covered now
   view_.add(place.path, behind, bind ? mount.source : std::string(), wanted);
   groups_.emplace_back();
   layers_.emplace_back();
@@ -167,7 +168,7 @@ void MountPlanner::add_devices() {
   for (auto [link, text] : {std::pair{"/dev/fd", "/proc/self/fd"}, {"/dev/stdin", "/proc/self/fd/0"}, {"/dev/stdout", "/proc/self/fd/1"},
                             {"/dev/stderr", "/proc/self/fd/2"}, {"/dev/core", "/proc/kcore"}, {"/dev/ptmx", "pts/ptmx"}}) {
     Place place = view_.resolve(link, true);
-    if (place.kind != Kind::missing) continue;
+    if (place.kind != Kind::missing || (text == std::string_view("/proc/kcore") && look_(text).kind == Kind::missing)) continue;
     Step step{Action::symlink};
     step.source = text;
     step.target = link;

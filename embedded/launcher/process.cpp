@@ -129,7 +129,7 @@ std::string find_executable(const oci::Process& process) {
     if (usable(candidate)) return candidate;
     found |= path_exists(candidate);
   }
-  throw Error(cat("cannot execute ", name, found ? ": permission denied" : ": not found in the PATH of the container"), found ? 126 : 127);
+  throw Error(cat("cannot execute ", name, found ? ": permission denied" : ": executable file not found in $PATH of the container"), found ? 126 : 127);
 }
 
 std::vector<std::string> complete_environment(const oci::Process& process, bool add_home) {

@@ -149,9 +149,9 @@ void write_pid_file(const std::string& path, pid_t pid) {
 }
 
 // What the child said before it went: the error of its set-up.
-[[noreturn]] void fail_with(const Message& message) {
+[[noreturn]] void fail_with(const Message& message, const Job& job) {
   if (message.closed || message.text.empty()) throw Error("the container's first process ended before the program was started");
-  throw Error(message.text.substr(1), static_cast<unsigned char>(message.text[0]));
+  throw Error(message.text.substr(1), job.comfort.init ? static_cast<unsigned char>(message.text[0]) : 1);
 }
 
 class Runner {
@@ -207,7 +207,7 @@ void Runner::converse() {
   bool hooks_due = !job_.config.hooks.prestart.empty() || !job_.config.hooks.create_runtime.empty();
   while (hooks_due || terminal_due || job_.wait_for_start) {
     Message message = receive_signal(sockets_.parent.get());
-    if (message.closed || message.kind == Signal::failed) fail_with(message);
+    if (message.closed || message.kind == Signal::failed) fail_with(message, job_);
     if (message.kind == Signal::hooks) {
       std::string state = state_json(job_, pid_, "creating");
       run_hooks(job_.config.hooks.prestart, "prestart", state);
@@ -261,7 +261,7 @@ void Runner::create() {
   } catch (const Error&) {
     Message last = sockets_.parent ? try_receive_signal(sockets_.parent.get()) : Message{};
     clean_up();
-    if (!last.closed && last.kind == Signal::failed && last.text.size() > 1) fail_with(last);
+    if (!last.closed && last.kind == Signal::failed && last.text.size() > 1) fail_with(last, job_);
     throw;
   }
 }
@@ -271,6 +271,7 @@ int Runner::run(const std::string& work_parent) {
   create();
   const auto hooks = job_.config.hooks;
   Job small;
+  small.comfort.init = job_.comfort.init;
   small.id = job_.id;
   small.bundle = job_.bundle;
   small.config.version = job_.config.version;
@@ -278,6 +279,7 @@ int Runner::run(const std::string& work_parent) {
   bool direct = job_.comfort.keep_terminal;
   if (!request_.detach && hooks.poststart.empty() && hooks.poststop.empty()) {
     job_ = {};
+    job_.comfort.init = small.comfort.init;
     request_.config_text.clear();
     state_.config = {};
   } else if (!hooks.poststart.empty() || request_.detach) {
@@ -285,7 +287,7 @@ int Runner::run(const std::string& work_parent) {
     if (!last.closed) {
       std::swap(job_.id, small.id);
       clean_up();
-      fail_with(last);
+      fail_with(last, job_);
     }
     try {
       run_hooks(hooks.poststart, "poststart", state_json(small, pid_, "running"));
@@ -308,7 +310,7 @@ int Runner::run(const std::string& work_parent) {
   } catch (const Error& error) {
     log::warning(error.what());
   }
-  if (!last.closed && last.kind == Signal::failed) fail_with(last);
+  if (!last.closed && last.kind == Signal::failed) fail_with(last, job_);
   return status;
 }
 

@@ -81,21 +81,19 @@ int supervise(const Supervision& supervision) {
   if (supervision.terminal >= 0) copy = std::make_unique<TerminalCopy>(supervision.terminal);
   release_memory();
   int status = 1;
-  if (collect(supervision, status)) return status;
-  for (;;) {
-    if (copy) {
-      if (copy->wait(signals.get())) continue;
-    }
+  bool ended = collect(supervision, status);
+  while (!ended) {
+    if (copy && copy->wait(signals.get())) continue;
     signalfd_siginfo info{};
     if (::read(signals.get(), &info, sizeof info) != sizeof info) continue;
     if (info.ssi_signo != SIGCHLD) {
       forward(supervision, info);
       continue;
     }
-    if (!collect(supervision, status)) continue;
-    if (copy) copy->drain();
-    return status;
+    ended = collect(supervision, status);
   }
+  if (copy) copy->drain();
+  return status;
 }
 
 }  // namespace udocker::launcher

@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# The OCI command line: the life of a container, exec, terminals, hooks, options and messages.
+. "$(dirname "$0")/prepare.sh"
+state() { ours state "$1" | python3 -c "import json,sys; print(json.load(sys.stdin)['$2'])"; }
+
+bundle b -- sh -c 'echo started; exec sleep 100'
+check "create" quietly ours create --bundle b --pid-file pid c1
+check_same "created" created "$(state c1 status)"
+check_same "the pid file" "$(state c1 pid)" "$(cat pid)"
+check_status 1 "the same name twice" quietly ours create --bundle b c1
+check_same "the program does not run yet" 0 "$(tr '\0' ' ' < "/proc/$(cat pid)/cmdline" | grep -c sleep)"
+check "start" ours start c1
+for _ in $(seq 50); do [ "$(state c1 status)" = running ] && break; sleep 0.05; done
+check_same "running" running "$(state c1 status)"
+check_status 1 "start twice" ours start c1
+check_same "list" c1 "$(ours list -q)"
+check_match "list as a table" "c1 +[0-9]+ +running +$WORK/b" ours list
+check_match "list as JSON" '"status":"running"' ours list --format json
+check_output "exec" "0 box /" ours exec c1 sh -c 'echo $(id -u) $(cat /proc/sys/kernel/hostname) $(pwd)'
+check_status 5 "exec: status" ours exec c1 sh -c 'exit 5'
+check_status 255 "exec: no such program" ours exec c1 /no/such
+check_output "exec: environment and folder" "v /tmp" ours exec --env A=v --cwd /tmp c1 sh -c 'echo $A $(pwd)'
+check_same "exec: standard input" in "$(echo in | ours exec c1 cat)"
+check_output "exec: the same process ids" 1 ours exec c1 sh -c 'tr "\0" " " < /proc/1/cmdline | grep -c sleep'
+check_match "exec with a terminal" "/dev/pts/0" ours exec -t c1 sh -c 'readlink /proc/self/fd/1'
+check_match "ps" 'sleep 100' ours ps c1
+check_match "ps as JSON" "^\[.*$(state c1 pid)" ours ps --format json c1
+check_status 1 "delete while running" ours delete c1
+check "kill" ours kill c1 KILL
+for _ in $(seq 50); do [ "$(state c1 status)" = stopped ] && break; sleep 0.05; done
+check_same "stopped" stopped "$(state c1 status)"
+check_match "kill after the end" "container not running" ours kill c1 TERM
+check "delete" ours delete c1
+check_status 1 "state of what is gone" ours state c1
+check "delete --force of what is gone" ours delete --force c1
+check_same "no state is left" "" "$(ls state)"
+
+check_output "run" started sh -c '"$0" --root state run --bundle b2 r1' "$RUNC" "$(bundle b2 -- echo started)"
+check_same "run deletes its state" "" "$(ls state)"
+check_status 3 "run: status" sh -c '"$0" --root state run -b b3 r1' "$RUNC" "$(bundle b3 -- sh -c 'exit 3')"
+bundle sig -- sh -c 'trap "exit 44" USR1; echo ready; while :; do sleep 0.05; done'
+"$RUNC" --root state run -b sig s1 > sig.out & pid=$!
+for _ in $(seq 100); do grep -q ready sig.out && break; sleep 0.05; done
+kill -USR1 $pid; wait $pid
+check_same "run passes signals on" 44 $?
+check "run --detach" quietly ours run --detach --bundle b --pid-file pid d1
+check_same "goes on" running "$(state d1 status)"
+check "delete --force" ours delete --force d1
+check "kill --all" sh -c '"$0" --root state run -d -b b k1 >/dev/null 2>&1 && "$0" --root state kill --all k1 KILL && sleep 0.3 && "$0" --root state delete k1' "$RUNC"
+
+# preserved descriptors, terminal, console socket
+bundle fds -- sh -c 'cat <&3; readlink /proc/self/fd/4 || echo closed'
+check_same "--preserve-fds" "three closed" "$(echo three > three; ours run -b fds --preserve-fds 1 f1 3< three 4< three | xargs)"
+bundle tty 'p["terminal"]=True;p["consoleSize"]={"height":30,"width":90}' -- sh -c 'test -t 0 && test -t 1 && readlink /proc/self/fd/0; test -c /dev/console && echo console'
+check_same "a terminal" "/dev/pts/0 console" "$(ours run -b tty t1 </dev/null | tr -d '\r' | xargs)"
+check_match "detached it needs a socket" "console-socket" ours run -d -b tty t2
+cat > console.py <<'P'
+import array, os, socket, subprocess, sys
+s = socket.socket(socket.AF_UNIX); s.bind("console.sock"); s.listen(1)
+p = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
+c, _ = s.accept()
+data, anc, _, _ = c.recvmsg(100, socket.CMSG_SPACE(4))
+fd = array.array("i", anc[0][2])[0]
+out = b""
+try:
+    while True:
+        got = os.read(fd, 1000)
+        if not got: break
+        out += got
+except OSError:
+    pass
+print(data.decode().strip("\0"), out.decode().split())
+p.wait()
+P
+check_output "--console-socket" "/dev/ptmx ['/dev/pts/0', 'console']" python3 console.py "$RUNC" --root "$WORK/state" run -b tty --console-socket console.sock t3
+
+# hooks
+cat > hook.sh <<'P'
+#!/bin/sh
+echo "$1 $(python3 -c "import json,sys; s=json.load(sys.stdin); print(s['id'], s['status'])")" >> "$2"
+P
+chmod +x hook.sh
+bundle hooks "c['hooks']={k:[{'path':'$WORK/hook.sh','args':['h',k,'$WORK/hooks.log'],'env':['PATH=$PATH']}] for k in ('prestart','createRuntime','createContainer','poststart','poststop')}" -- sh -c 'sleep 0.2'
+check "hooks" ours run -b hooks h1
+check_same "in their order" "prestart h1 creating;createRuntime h1 creating;createContainer h1 creating;poststart h1 running;poststop h1 stopped" "$(paste -sd';' hooks.log)"
+bundle badhook "c['hooks']={'createRuntime':[{'path':'/bin/false'}]}" -- true
+check_match "a failing hook is named" "createRuntime hook /bin/false failed with status 1" ours run -b badhook h2
+check_same "and nothing stays" "" "$(ls state)"
+printf '#!/bin/sh\necho in-container > /tmp/hooked\n' > "$R/bin/hook"; chmod +x "$R/bin/hook"
+bundle inhook "c['hooks']={'startContainer':[{'path':'/bin/hook'}]}" -- cat /tmp/hooked
+check_output "startContainer runs inside" in-container ours run -b inhook h3
+bundle slowhook "c['hooks']={'createRuntime':[{'path':'/bin/sleep','args':['sleep','20'],'timeout':1}]}" -- true
+check_match "a hook that takes too long" "did not end within 1 seconds" ours run -b slowhook h4
+
+# spec, features, messages
+mkdir sp && check "spec" ours spec --bundle sp --rootless
+check "is JSON that maps us" python3 -c "import json,os; c=json.load(open('sp/config.json')); assert c['linux']['uidMappings'][0]['hostID']==os.geteuid()"
+check_match "spec does not overwrite" exists ours spec --bundle sp
+check "features" sh -c '"$0" features | python3 -c "import json,sys; f=json.load(sys.stdin); assert f[\"ociVersionMin\"] and \"rbind\" in f[\"mountOptions\"]"' "$RUNC"
+check_match "version" 'spec: 1\.' ours --version
+check_match "help" 'Commands:' ours --help
+check_match "help of a command" 'pid-file' ours create --help
+check_match "an unknown command" "invalid command" ours frobnicate
+check_match "a bad id" "invalid container ID" ours run -b b ../x
+check_match "an unknown namespace" "unknown type foo" ours run -b bad1 "x$(bundle bad1 'l["namespaces"].append({"type":"foo"})' -- true)"
+check_match "a missing root" "No such file" ours run -b bad2 "x$(bundle bad2 'c["root"]["path"]="/no/such"' -- true)"
+check_status 1 "a missing program" ours run -b bad3 "x$(bundle bad3 -- nosuchprogram; true)"
+ours --log l.json --log-format json run -b bad2 y 2>/dev/null
+check_match "--log-format json" '"level":"error","msg":".*No such' cat l.json
+check_same "nothing stays of failures" "" "$(ls state)"
+check_match "pause without a group says so" "control group|^$" sh -c '"$0" --root state run -d -b b p1 >/dev/null 2>&1; "$0" --root state pause p1; "$0" --root state delete --force p1' "$RUNC"
+done_testing
