@@ -194,6 +194,8 @@ void Owners::close() {
 size_t Owners::count() const { return base_ ? static_cast<size_t>(load(reinterpret_cast<Header*>(base_)->entries)) : 0; }
 bool Owners::empty() const { return count() == 0; }
 
+bool Owners::has_xattrs() const { return base_ && load(reinterpret_cast<Header*>(base_)->xattrs) != 0; }
+
 const Owners::Slot* Owners::find_slot(uint64_t dev, uint64_t ino) const {
   if (!base_) return nullptr;
   uint64_t key = key_of_pair(dev, ino);

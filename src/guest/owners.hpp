@@ -38,6 +38,7 @@ class Owners {
   bool is_open() const { return base_ != nullptr; }
   bool empty() const;       // no entry at all: callers may skip the look-up
   size_t count() const;
+  bool has_xattrs() const;  // false: get_xattr finds nothing
 
   // The key of a file by host path, not following a link, or of an open descriptor (path ""). 0 or -errno.
   long key_of(int dir, const char* path, FileKey& out) const;

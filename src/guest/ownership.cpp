@@ -356,11 +356,11 @@ bool emulate_xattr(const Step& step, Verb verb, uint64_t name_address, const Xat
   char name[256];
   long size = task.memory->read_text(name_address, name, sizeof name);
   if (size < 0 || !kept_in_store({name, static_cast<size_t>(size)})) return false;
+  if (verb == Verb::get && (!task.owners || !task.owners->has_xattrs())) return false;
   Target target{path, flags, {}, {}, {}};
   if (!inspect(step, target)) return true;
   Text text(name, static_cast<size_t>(size));
   if (!task.owners) {
-    if (verb == Verb::get) return false;
     step.answer(0);
     return true;
   }
@@ -388,6 +388,23 @@ bool emulate_xattr(const Step& step, Verb verb, uint64_t name_address, const Xat
   return true;
 }
 
+// Access lists, which `ls -l` asks of every file: links have none, so the file is asked without following and walked
+// to only when it is a link. True: answered.
+bool ask_access_list(const Step& step, int directory) {
+  Task& task = step.task;
+  char name[18];
+  constexpr Text kPrefix("system.posix_acl_");
+  if (!task.place.self || task.memory->read(step.call.arg[1], name, kPrefix.size) < 0) return false;
+  if (!(Text(name, kPrefix.size) == kPrefix)) return false;
+  if (!map_path(step, directory, task.input, Follow::no, task.first)) return true;
+  if (task.first.magic != Magic::none || task.first.trailing) return false;
+  long result = sys::call(__NR_lgetxattr, sys::address(task.first.host.c_str()), static_cast<long>(step.call.arg[1]),
+                          static_cast<long>(step.call.arg[2]), static_cast<long>(step.call.arg[3]));
+  if (result == -EOPNOTSUPP) return false;
+  step.answer(result);
+  return true;
+}
+
 }  // namespace
 
 void do_xattr(const Step& step) {
@@ -401,6 +418,7 @@ void do_xattr(const Step& step) {
   Follow follow = follow_of(step);
   if (taken == Taken::path) {
     if (!step.fake() && plain_name(step, directory, task.input, follow)) return;
+    if (verb == Verb::get && !at_form && follow == Follow::yes && ask_access_list(step, directory)) return;
     if (!map_path(step, directory, task.input, follow, task.first)) return;
   }
   int name = at_form ? 3 : 1;
