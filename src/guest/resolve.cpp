@@ -93,6 +93,7 @@ class Walk {
 
   uint32_t generation = 0;
   int links = 0;
+  bool slash = false;  // the last link's text ends with one: what it names must be a directory
 
  private:
   void locate() {
@@ -103,7 +104,7 @@ class Walk {
   long step(Text name, Text rest, bool is_last, Follow follow) {
     if (name == ".") {
       out_.last = Last::not_link;
-      return 0;
+      return is_last ? must_be_directory() : 0;
     }
     if (name == "..") return up();
     if (name.size > 255) return -ENAMETOOLONG;
@@ -163,6 +164,7 @@ class Walk {
     if (++links > kMaxLinks) return -ELOOP;
     Text target = without_root(view_, work_.link.text());
     if (target.empty()) return -ENOENT;
+    if (!has_component(rest) && target[target.size - 1] == '/') slash = true;
     work_.spare.assign(target);
     work_.spare.append(rest);
     if (work_.spare.overflow()) return -ENAMETOOLONG;
@@ -186,13 +188,18 @@ class Walk {
     return kRestart;
   }
 
-  long up() {
-    out_.last = Last::not_link;
+  long must_be_directory() {
     size_t size = out_.host.size();
     out_.host.append("/.");
     sys::Stat stat;
     long result = sys::lstat(out_.host.c_str(), &stat);
     out_.host.set_size(size);
+    return result;
+  }
+
+  long up() {
+    out_.last = Last::not_link;
+    long result = must_be_directory();
     if (result < 0) return result;
     if (out_.guest.text() == place_.root || out_.guest.text() == "/") return 0;
     out_.guest.pop_component();
@@ -414,8 +421,10 @@ long resolve(const Place& place, Workspace& work, int directory, Text path, Foll
   }
   if (!last.empty()) {
     out.last = Last::unknown;
+    walk.slash = false;
     long result = walk.run(last, follow, false, last);
     if (result < 0) return result;
+    if (walk.slash) out.trailing = true;
   } else {
     out.last = Last::not_link;
   }

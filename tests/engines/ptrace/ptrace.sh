@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# The ptrace engine by hand: with a seccomp listener, with stops only, and without seccomp; on glibc and musl roots.
+. "$(dirname "$0")/../../support/support.sh"
+here=$SUPPORT/../engines/ptrace
+ln -s "$UDOCKER" udocker-proot
+ln -s "$UDOCKER" proot
+mkdir root musl out
+tar -C root -xf "$(need_image bookworm.tar)" --exclude=./dev --no-same-owner
+tar -C musl -xf "$(need_image musl.tar)" --no-same-owner
+chmod -R u+rwX root musl
+mkdir -p root/dev root/probe/in root/tmp
+echo secret > out/outside && chmod 777 out/outside
+check "build the probe" cc -static -O1 -o root/probe/probe "$here/probe.c"
+cp root/probe/probe root/probe/in/file
+ln -s /probe/in/file root/probe/link
+ln -s ../in/file root/probe/in/link
+ln -s /probe/in root/probe/dirlink
+ln -s "$WORK/out/outside" root/probe/out
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PROOT_TMP_DIR=$TMPDIR
+system=(-b /dev -b /proc -b /sys)
+before=$(find root | sort | sha256sum)
+
+for how in listener stops P2; do
+  base=(./udocker-proot --kill-on-exit "${system[@]}")
+  [ $how = stops ] && base+=(--no-listener)
+  [ $how = P2 ] && base+=(--no-seccomp)
+  on=("${base[@]}" -r "$WORK/root" -w /)
+  check_output "$how: output" hello "${on[@]}" /bin/echo hello
+  check_status 3 "$how: exit status" "${on[@]}" sh -c 'exit 3'
+  check_status 143 "$how: killed by a signal" "${on[@]}" sh -c 'kill -TERM $$'
+  check_status 127 "$how: no such program" "${on[@]}" /no/such
+  check_status 126 "$how: no program" "${on[@]}" /etc/passwd
+  check_match "$how: no call escapes, none is wrongly refused" " 0 bad$" "${on[@]}" /probe/probe "$WORK/out/outside"
+  check_match "$how: the same for an emulated root" " 0 bad$" "${on[@]}" -0 /probe/probe "$WORK/out/outside"
+  check_output "$how: /proc in guest terms" "/usr/bin/readlink / /tmp" "${on[@]}" -w /tmp sh -c 'echo $(readlink /proc/self/exe /proc/self/root /proc/self/cwd)'
+  check_output "$how: maps show no host path" 0 "${on[@]}" sh -c "grep -c $WORK/root /proc/self/maps; true"
+  check_output "$how: mounts" "/ /dev /proc /sys" "${on[@]}" sh -c 'echo $(cut -d" " -f2 /proc/mounts | sort)'
+  check_output "$how: scripts of scripts" "/tmp/b one" "${on[@]}" sh -c 'printf "#!/bin/echo -e\n" > /tmp/a; printf "#!/tmp/a\n" > /tmp/b; chmod +x /tmp/a /tmp/b; /tmp/b one 2>/dev/null | sed "s,/tmp/a ,,"; rm /tmp/a /tmp/b'
+  check_output "$how: emulated root" "0 0" "${on[@]}" -0 sh -c 'echo $(id -u) $(id -g)'
+  check_output "$how: emulated user" "33 34" "${on[@]}" -i 33:34 sh -c 'echo $(id -u) $(id -g)'
+  check_output "$how: changed ids" "42 42" "${on[@]}" -0 perl -e '$) = "42 42"; $( = 42; $> = 42; $< = 42; exec "sh", "-c", "echo \$(id -u) \$(id -g)"'
+  check_status 1 "$how: ids cannot be taken back" "${on[@]}" -0 perl -e '$> = 42; $< = 42; $< = 0; exit($< == 0 ? 0 : 1)'
+  check_output "$how: kernel release" "9.8.7" "${on[@]}" -k 9.8.7 uname -r
+  check_output "$how: chroot inside" "/ tmp" "${on[@]}" -0 sh -c 'mkdir -p /tmp/r/tmp /tmp/r/bin; cp /probe/probe /tmp/r/bin/; chroot /tmp/r /bin/probe exit && cd /tmp/r && echo / $(ls -d tmp); rm -r /tmp/r'
+  check_status 0 "$how: threads, processes, sockets of Python" "${on[@]}" -0 python3 -c '
+import os, signal, subprocess, threading, tempfile, multiprocessing, socket
+def work(n):
+    for i in range(40):
+        with tempfile.NamedTemporaryFile() as f: os.stat(f.name)
+threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+[t.start() for t in threads]; [t.join() for t in threads]
+assert subprocess.run(["cat"], input=b"x", stdout=subprocess.PIPE).stdout == b"x"
+with multiprocessing.Pool(3) as pool: assert pool.map(abs, range(-9, 0)) == list(range(9, 0, -1))
+name = "/tmp/" + "d" * 90; os.makedirs(name, exist_ok=True)
+server = socket.socket(socket.AF_UNIX)
+if os.path.exists(name + "/s"): os.unlink(name + "/s")
+server.bind(name + "/s"); server.listen(1)
+client = socket.socket(socket.AF_UNIX); client.connect(name + "/s")
+os.unlink(name + "/s"); os.rmdir(name)'
+  check "$how: gcc" "${on[@]}" sh -c 'cd /tmp && echo "int main(void){return 0;}" > t.c && gcc t.c -o t && ./t && rm t t.c'
+  # Owners last over runs.
+  rm -f owners owners.xattr
+  check "$how: owners are taken" "${on[@]}" -0 --owners "$WORK/owners" sh -c 'touch /tmp/f && chown 5:6 /tmp/f && chmod 4750 /tmp/f && mknod /tmp/n c 1 3 && mkdir -m 2770 /tmp/g && chgrp 9 /tmp/g'
+  check_output "$how: and shown again" "5 6 4750 character special file 9" "${on[@]}" -0 --owners "$WORK/owners" sh -c 'touch /tmp/g/x; echo $(stat -c "%u %g %a" /tmp/f) $(stat -c %F /tmp/n) $(stat -c %g /tmp/g/x)'
+  check_match "$how: tar keeps them" "-rwsr-x--- 5/6 " "${on[@]}" -0 --owners "$WORK/owners" sh -c 'tar --numeric-owner -C /tmp -cf - f | tar --numeric-owner -tvf -'
+  check "$how: clean up" "${on[@]}" -0 --owners "$WORK/owners" rm -r /tmp/f /tmp/n /tmp/g
+  # Binds over missing and existing targets.
+  mkdir -p vol/sub && echo vol > vol/file && rm -rf vol/new*
+  binds=(-b "$WORK/vol:/a/b/c" -b "$WORK/vol/file:/etc/added" -b "$WORK/vol:/mnt/ro:ro")
+  check_output "$how: binds" "vol vol vol" "${on[@]}" "${binds[@]}" sh -c 'echo $(cat /a/b/c/file /etc/added /mnt/ro/file)'
+  check_output "$how: listings show them" "a b ro added" "${on[@]}" "${binds[@]}" sh -c 'echo $(ls / | grep -x a) $(ls /a) $(ls /mnt) $(ls /etc | grep -x added)'
+  check_match "$how: read-only binds" "Read-only file system" "${on[@]}" "${binds[@]}" touch /mnt/ro/new
+  check_match "$how: read-only binds, for root" "Read-only file system" "${on[@]}" -0 "${binds[@]}" rm /mnt/ro/file
+  check "$how: writable binds" "${on[@]}" "${binds[@]}" touch /a/b/c/new
+  check_same "$how: the volume has it" yes "$([ -e vol/new ] && echo yes)"
+  check_same "$how: nothing is made in the root" "$before" "$(find root | sort | sha256sum)"
+  # The run ends with the first program.
+  start=$(date +%s)
+  check_status 4 "$how: orphans are ended" "${on[@]}" sh -c 'sleep 30 & exit 4'
+  [ $(($(date +%s) - start)) -lt 15 ] && ok || fail "$how: waited for an orphan"
+  on=("${base[@]}" -r "$WORK/musl" -w /)
+  check_output "$how: musl" "musl 0 17" "${on[@]}" musl-stat /etc/os-release
+  check_output "$how: busybox" "0 ash" "${on[@]}" -0 sh -c 'echo $(id -u) ash'
+  check_output "$how: names of busybox's commands" "cat" "${on[@]}" cat /proc/self/comm
+done
+
+check_status 143 "a signal sent to the engine ends the command" timeout --preserve-status -s TERM 1 ./proot -r "$WORK/root" "${system[@]}" sleep 20
+check_match "no root" "No such file" ./proot -r "$WORK/none" true
+check_match "bad option" "unknown option: --nonsense" ./proot --nonsense
+check_match "missing bind is dropped" "nothing to bind" ./proot -r "$WORK/root" -b /no/such -w / true
+check_output "hard links as symbolic links" "/tmp/one" ./proot -r "$WORK/root" -l -w /tmp sh -c 'echo > one; ln one two; readlink two; rm one two'
+check_same "no stand-ins are left" "" "$(ls "$PROOT_TMP_DIR")"
+done_testing
