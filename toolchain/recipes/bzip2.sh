@@ -1,5 +1,5 @@
 # bzip2: for old layers and archives.
-needs="musl libstdcxx"
+needs="musl"
 sources="bzip2"
 
 build() {

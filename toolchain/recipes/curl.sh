@@ -1,6 +1,6 @@
 # libcurl: HTTP and HTTPS with mbedTLS, proxies, SOCKS; configured by curl.h. The threaded resolver makes time limits
 # hold for names too.
-needs="musl libstdcxx zlib mbedtls"
+needs="musl zlib mbedtls"
 sources="curl curl-debian"
 
 build() {

@@ -1,5 +1,5 @@
 # ISA-L: streaming inflate and deflate two to three times as fast as zlib, and CRC. Vector code chosen at run time.
-needs="musl libstdcxx"
+needs="musl"
 sources="isal"
 
 build() {

@@ -1,5 +1,5 @@
 # libarchive with Debian's security patches; configured by libarchive.h instead of some 300 link tests.
-needs="musl libstdcxx zlib bzip2 xz zstd"
+needs="musl zlib bzip2 xz zstd"
 sources="libarchive libarchive-debian"
 
 build() {

@@ -1,5 +1,5 @@
 # libdeflate: whole-buffer deflate and fast checksums.
-needs="musl libstdcxx"
+needs="musl"
 sources="libdeflate"
 
 build() {

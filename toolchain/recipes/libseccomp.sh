@@ -1,5 +1,5 @@
 # libseccomp: the system call tables and filters of the OCI launcher.
-needs="musl libstdcxx"
+needs="musl"
 sources="libseccomp libseccomp-debian"
 
 build() {

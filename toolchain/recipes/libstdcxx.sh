@@ -64,7 +64,7 @@ EOF
     cat eh/tconfig.h
     echo '#define DWARF_REG_TO_UNWIND_COLUMN(r) (r)'
     if [ "$ARCH" = aarch64 ]; then
-      printf '#define AARCH64_DWARF_%s\n' 'R0 0' 'SP 31' 'RA_STATE 34' 'V0 64'
+      printf '#define AARCH64_DWARF_%s\n' 'R0 0' 'NUMBER_R 31' 'SP 31' 'VG 46' 'V0 64' 'NUMBER_V 32'
     fi
   } >eh/tm.h
   (

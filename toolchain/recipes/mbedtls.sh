@@ -1,5 +1,5 @@
 # mbedTLS 3.6: TLS 1.2 and 1.3, digests. Its own configuration with threads added and what a client never needs left out.
-needs="musl libstdcxx"
+needs="musl"
 sources="mbedtls"
 
 build() {

@@ -1,5 +1,5 @@
 # mimalloc with malloc and friends replaced: for whoever links it before the C library.
-needs="musl libstdcxx"
+needs="musl"
 sources="mimalloc"
 
 build() {

@@ -1,5 +1,5 @@
 # liblzma: all filters, threads.
-needs="musl libstdcxx"
+needs="musl"
 sources="xz xz-debian"
 
 build() {

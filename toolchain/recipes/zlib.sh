@@ -1,5 +1,5 @@
 # zlib: deflate for curl, and for libarchive's gzip and zip.
-needs="musl libstdcxx"
+needs="musl"
 sources="zlib"
 
 build() {

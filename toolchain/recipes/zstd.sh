@@ -1,5 +1,5 @@
 # zstd with threads, without the formats older than 0.8.
-needs="musl libstdcxx"
+needs="musl"
 sources="zstd"
 
 build() {
