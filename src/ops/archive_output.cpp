@@ -4,6 +4,8 @@
 #include "util/log.hpp"
 #include "util/strings.hpp"
 
+#include <cerrno>
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,8 +14,10 @@ namespace udocker::ops {
 
 constexpr std::size_t kHeld = 256 << 10;
 
+static std::string proc_name(int fd) { return cat("/proc/self/fd/", fd); }
+
 ArchiveOutput::ArchiveOutput(const std::string& path, Existing existing, std::string what, std::optional<std::uint64_t> total)
-    : name_(path == "-" ? "standard output" : path), progress_(std::move(what), total) {
+    : name_(path == "-" ? "standard output" : path), existing_(existing), progress_(std::move(what), total) {
   held_.reserve(kHeld);
   struct stat st {};
   if (path == "-") {
@@ -26,8 +30,14 @@ ArchiveOutput::ArchiveOutput(const std::string& path, Existing existing, std::st
     fd_ = owned_.get();
   } else {
     if (existing == Existing::refuse && ::lstat(path.c_str(), &st) == 0) throw Error(cat("output file already exists: ", path));
-    file_ = std::make_unique<AtomicFile>(path);
-    fd_ = file_->fd();
+    // A file without a name: nothing of it stays when we are killed.
+    owned_.reset(::open(path_dirname(path).c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666));
+    is_unnamed_ = owned_ && path_exists(proc_name(owned_.get()));
+    if (!is_unnamed_) {
+      owned_.reset();
+      file_ = std::make_unique<AtomicFile>(path);
+    }
+    fd_ = file_ ? file_->fd() : owned_.get();
   }
 }
 
@@ -49,10 +59,29 @@ int ArchiveOutput::flushed_fd() {
   return fd_;
 }
 
+void ArchiveOutput::show_file() {
+  std::string here = proc_name(fd_);
+  auto link_as = [&](const std::string& path) {
+    return ::linkat(AT_FDCWD, here.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0;
+  };
+  if (link_as(name_)) return;
+  if (errno != EEXIST) throw_errno("name the file", name_);
+  if (existing_ == Existing::refuse) throw Error(cat("output file already exists: ", name_));
+  std::string temporary = cat(name_, ".", ::getpid(), ".tmp");
+  remove_file(temporary);
+  if (!link_as(temporary)) throw_errno("name the file", temporary);
+  if (::rename(temporary.c_str(), name_.c_str()) != 0) {
+    int error = errno;
+    remove_file(temporary);
+    throw SystemError("replace", name_, error);
+  }
+}
+
 void ArchiveOutput::commit() {
   flush();
-  if (file_) file_->commit();
-  else if (owned_) owned_.close_checked(name_);
+  if (file_) return file_->commit();
+  if (is_unnamed_) show_file();
+  if (owned_) owned_.close_checked(name_);
 }
 
 }  // namespace udocker::ops

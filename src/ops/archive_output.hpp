@@ -26,10 +26,13 @@ class ArchiveOutput : public archive::Output {
 
  private:
   void flush();
+  void show_file();
 
   std::string name_, held_;
-  std::unique_ptr<AtomicFile> file_;
+  Existing existing_;
+  std::unique_ptr<AtomicFile> file_;  // where the file system has no unnamed files
   UniqueFd owned_;
+  bool is_unnamed_ = false;           // owned_ is a file without a name yet
   int fd_ = -1;
   Progress progress_;
 };

@@ -123,15 +123,19 @@ class LayerIntake {
       });
     }
     Hasher plain_hasher;
-    WatchedInput watched(std::move(tar.input), [&](std::string_view piece) { plain_hasher.update(piece); });
+    bool is_plain = tar.converted || archive::detect_compression(start_) == archive::Compression::none;
+    if (!is_plain) tar.input = archive::threaded(std::move(tar.input));
+    WatchedInput watched(std::move(tar.input), [&](std::string_view piece) {
+      if (!is_plain) plain_hasher.update(piece);
+    });
     archive::TarReader reader(watched, shown(source));
     archive::Entry entry;
     while (reader.next(entry)) ++entries_;
     reader.drain();
     if (size_ == 0) throw IntegrityError(cat(shown(source), " is empty"));
-    diff_id_ = "sha256:" + plain_hasher.finish_hex();
     if (intake_) digest_ = intake_->seal();
     else digest_ = "sha256:" + stored.finish_hex();
+    diff_id_ = is_plain ? digest_ : "sha256:" + plain_hasher.finish_hex();
   }
 
   const std::string& digest() const { return digest_; }

@@ -60,9 +60,14 @@ class ArchiveFiles : public LoadFiles {
   void read(UniqueFd input) {
     struct stat st {};
     ::fstat(input.get(), &st);
+    char start[16];
+    ssize_t got = S_ISREG(st.st_mode) ? ::pread(input.get(), start, sizeof start, 0) : 0;
+    bool is_compressed = got > 0 && archive::detect_compression({start, static_cast<std::size_t>(got)}) != archive::Compression::none;
     Progress progress(cat("reading ", source()), S_ISREG(st.st_mode) ? std::optional<std::uint64_t>(st.st_size) : std::nullopt);
     auto counted = std::make_unique<CountedInput>(std::make_unique<archive::FdInput>(std::move(input), source()), progress);
     auto stream = archive::decompressed(std::move(counted), source());
+    // Reading and unpacking beside digesting and writing, where there is something to win.
+    if (!S_ISREG(st.st_mode) || is_compressed) stream = archive::threaded(std::move(stream));
     archive::TarReader tar(*stream, source());
     archive::Entry entry;
     while (tar.next(entry)) {
