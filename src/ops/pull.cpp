@@ -19,22 +19,45 @@ namespace udocker::ops {
 namespace {
 
 constexpr std::uint64_t kCheapToCheck = 4u << 20;
+constexpr std::size_t kWriteSize = 512 * 1024, kLargestPiece = 64 * 1024;
 
+// libcurl hands out small pieces: they are gathered, so that the file sees large writes.
 class StoreSink : public registry::BlobSink {
  public:
-  StoreSink(store::BlobWriter& writer, PullDisplay& display, std::size_t line) : writer_(writer), display_(display), line_(line) {}
-  std::uint64_t offset() override { return writer_.offset(); }
-  void restart() override { writer_.restart(); }
-  void append(std::string_view bytes) override {
-    writer_.append(bytes);
-    display_.moved_to(line_, writer_.offset());
+  StoreSink(store::BlobWriter& writer, PullDisplay& display, std::size_t line) : writer_(writer), display_(display), line_(line) {
+    held_.reserve(kWriteSize);
   }
-  void commit() override { writer_.commit(); }
+  std::uint64_t offset() override {
+    flush();
+    return writer_.offset();
+  }
+  void restart() override {
+    held_.clear();
+    writer_.restart();
+  }
+  void append(std::string_view bytes) override {
+    held_ += bytes;
+    if (held_.size() + kLargestPiece > kWriteSize) flush();
+  }
+  void commit() override {
+    flush();
+    writer_.commit();
+  }
 
  private:
+  void flush() {
+    std::string bytes;
+    bytes.swap(held_);  // what cannot be written is not held any more
+    writer_.append(bytes);
+    display_.moved_to(line_, writer_.offset());
+    bytes.clear();
+    held_.swap(bytes);
+  }
+
   store::BlobWriter& writer_;
   PullDisplay& display_;
   std::size_t line_;
+  std::string held_;
 };
 
 // All blobs of one image: several threads take them from one list; the first failure stops the others.

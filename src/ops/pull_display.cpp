@@ -53,6 +53,7 @@ std::size_t PullDisplay::begin(const std::string& digest, std::optional<std::uin
 }
 
 void PullDisplay::moved_to(std::size_t blob, std::uint64_t offset) {
+  if (!on_) return;
   std::lock_guard lock(mutex_);
   blobs_[blob].offset = offset;
   blobs_[blob].start = std::min(blobs_[blob].start, offset);
