@@ -39,6 +39,9 @@ inline long c_result(long result) {
   return -1;
 }
 
+// The result of a function that returns an int: the upper half of the register may hold anything.
+inline long as_int(long result) { return static_cast<int>(result); }
+
 inline long fail(long error) {
   set_errno(static_cast<int>(error < 0 ? -error : error));
   return -1;

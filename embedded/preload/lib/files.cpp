@@ -31,8 +31,8 @@ bool climbs_nowhere(const char* path) {
 
 // The open family, with the libc's own function for the kernel's call: that one knows about cancellation.
 long open_at(Function next, bool has_dir, long dir, long path, long flags, long mode) {
-  const auto call = [&](const Mapped& m, long with) {
-    return has_dir ? next(m.dir, word(m.path), with, mode, 0, 0) : next(word(m.path), with, mode, 0, 0, 0);
+  const auto call = [&](const Mapped& m, long with) -> long {
+    return as_int(has_dir ? next(m.dir, word(m.path), with, mode, 0, 0) : next(word(m.path), with, mode, 0, 0, 0));
   };
   const bool no_follow = (flags & kNoFollowOpen) || (flags & (kCreate | kExclusive)) == (kCreate | kExclusive);
   if (has_dir && dir != kCwd && climbs_nowhere(pointer<const char*>(path)) && !(flags & kPathOnly) && active() &&

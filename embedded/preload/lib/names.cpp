@@ -62,8 +62,12 @@ long make_temporary(Function function, char* pattern, long a, long b, size_t suf
   Mapped m;
   const long error = map_path(sys::kAtCwd, pattern, Follow::no, Guess::no, m);
   if (error < 0) return set_errno(static_cast<int>(-error)), returns_name ? 0 : -1;
-  if (m.path == pattern) return function(word(pattern), a, b, 0, 0, 0);
-  const long result = function(word(m.host), a, b, 0, 0, 0);
+  if (m.path == pattern) {
+    const long raw = function(word(pattern), a, b, 0, 0, 0);
+    return returns_name ? raw : as_int(raw);
+  }
+  const long raw = function(word(m.host), a, b, 0, 0, 0);
+  const long result = returns_name ? raw : as_int(raw);
   const size_t host = text_size(m.host), size = text_size(pattern);
   if (!m.host[0]) {  // mktemp found no name
     pattern[0] = '\0';
@@ -186,7 +190,7 @@ long glob_with(Function function, const char* pattern, long flags, long on_error
   auto* out = pointer<GlobResult*>(result);
   const size_t offset = flags & 8 ? *pointer<size_t*>(result + 2 * static_cast<long>(sizeof(long))) : 0;
   const size_t had = flags & 0x20 ? out->count : 0;
-  const long status = function(word(wide), flags, on_error, result, 0, 0);
+  const long status = as_int(function(word(wide), flags, on_error, result, 0, 0));
   if (status != 0 || !out->paths) return status;
   for (size_t i = had; i < out->count; ++i) {
     char* name = out->paths[offset + i];

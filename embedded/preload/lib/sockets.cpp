@@ -46,7 +46,7 @@ NAME_BACK(getpeername)
 // The call itself may block and is a cancellation point, so it is the libc's; a name that came back is mapped after it.
 #define ACCEPT(name)                                                                  \
   EXPORT long name(long fd, long address, long size, long flags) {                           \
-    const long result = NEXT(#name)(fd, address, size, flags, 0, 0);                         \
+    const long result = as_int(NEXT(#name)(fd, address, size, flags, 0, 0));                         \
     if (result >= 0 && address && size && *pointer<const uint32_t*>(size) > 2 && names_file(address, 3)) { \
       const uint32_t room = *pointer<const uint32_t*>(size);                                 \
       char* text = pointer<char*>(address) + 2;                                              \
