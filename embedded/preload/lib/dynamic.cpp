@@ -72,5 +72,6 @@ EXPORT long getauxval(long type) {
   if (type == kExecName && active() && state.program[0]) return word(state.program);
   return NEXT("getauxval")(type, 0, 0, 0, 0, 0);
 }
+EXPORT long __getauxval(long type) { return getauxval(type); }
 
 }  // namespace udocker::preload

@@ -109,9 +109,9 @@ long exec_file(int dir, const char* path, char** argv, char** envp, int flags) {
   }));
 }
 
-long spawn_file(long pid, const char* path, long actions, long attributes, char** argv, char** envp) {
+static long spawn_file(Function spawn, long pid, const char* path, long actions, long attributes, char** argv, char** envp) {
   const auto run = [&](const char* file, char** list, char** env) {
-    return NEXT("posix_spawn")(pid, word(file), actions, attributes, word(list), word(env));
+    return spawn(pid, word(file), actions, attributes, word(list), word(env));
   };
   if (!active()) return run(path, argv, envp);
   // posix_spawn's errors are positive, planning's negative.
@@ -156,17 +156,23 @@ EXPORT long execlp(const char* file, const char* first, ...) {
   return exec_search(file, argv, own_environment());
 }
 
-EXPORT long posix_spawn(long pid, const char* path, long actions, long attributes, char** argv, char** envp) {
-  return spawn_file(pid, path, actions, attributes, argv, envp);
-}
-EXPORT long posix_spawnp(long pid, const char* file, long actions, long attributes, char** argv, char** envp) {
-  const auto attempt = [&](const char* path) { return spawn_file(pid, path, actions, attributes, argv, envp); };
-  const auto shell = [&](const char* path) {
-    return with_shell(path, argv,
-                      [&](const char* sh, char** list) { return spawn_file(pid, sh, actions, attributes, list, envp); });
-  };
-  return search(file, attempt, shell);
-}
+#define SPAWN(name, search_name)                                                                                        \
+  EXPORT long name(long pid, const char* path, long actions, long attributes, char** argv, char** envp) {               \
+    return spawn_file(NEXT(#name), pid, path, actions, attributes, argv, envp);                                         \
+  }                                                                                                                     \
+  EXPORT long search_name(long pid, const char* file, long actions, long attributes, char** argv, char** envp) {        \
+    const Function spawn = NEXT(#name);                                                                                 \
+    const auto attempt = [&](const char* path) { return spawn_file(spawn, pid, path, actions, attributes, argv, envp); }; \
+    const auto shell = [&](const char* path) {                                                                          \
+      return with_shell(path, argv, [&](const char* sh, char** list) {                                                  \
+        return spawn_file(spawn, pid, sh, actions, attributes, list, envp);                                             \
+      });                                                                                                               \
+    };                                                                                                                  \
+    return search(file, attempt, shell);                                                                                \
+  }
+SPAWN(posix_spawn, posix_spawnp)
+SPAWN(pidfd_spawn, pidfd_spawnp)
+
 EXPORT long posix_spawn_file_actions_addopen(long actions, long fd, long path, long flags, long mode) {
   MAP_OR(sys::kAtCwd, path, Follow::yes, Guess::no, { return -mapped_error; })
   return NEXT("posix_spawn_file_actions_addopen")(actions, fd, word(m.path), flags, mode, 0);

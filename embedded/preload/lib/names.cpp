@@ -117,6 +117,7 @@ EXPORT long mkostemps(char* p, int n, int f) { return make_temporary(NEXT("mkost
 EXPORT long mkostemps64(char* p, int n, int f) { return make_temporary(NEXT("mkostemps64"), p, n, f, static_cast<size_t>(n), false); }
 EXPORT long mkdtemp(char* p) { return make_temporary(NEXT("mkdtemp"), p, 0, 0, 0, true); }
 EXPORT long mktemp(char* p) { return make_temporary(NEXT("mktemp"), p, 0, 0, 0, true); }
+EXPORT long __mktemp(char* p) { return make_temporary(NEXT("mktemp"), p, 0, 0, 0, true); }
 EXPORT long tmpfile() { return active() ? anonymous_file("w+") : NEXT("tmpfile")(0, 0, 0, 0, 0, 0); }
 EXPORT long tmpfile64() { return tmpfile(); }
 

@@ -12,16 +12,71 @@ bool names_file(long address, long size) {
   return *pointer<const uint16_t*>(address) == kUnix && pointer<const char*>(address)[2] != '\0';
 }
 
+struct Address {
+  uint16_t family;
+  char path[108];
+};
+
+// Host paths that are too long for an address are bound by way of /proc/PID/fd; their guest names are remembered.
+struct Bound {
+  char kernel[64];
+  const char* guest;
+};
+Bound bound[64];
+uint32_t bound_count;
+
+void remember_bound(long fd, const char* guest, size_t guest_size) {
+  Address real{};
+  uint32_t size = sizeof real;
+  if (sys::call(__NR_getsockname, fd, word(&real), word(&size)) < 0) return;
+  const Text name = text_of(real.path);
+  if (!name.starts_with("/proc/") || name.size >= sizeof bound[0].kernel) return;
+  Bound& slot = bound[__atomic_fetch_add(&bound_count, 1, __ATOMIC_RELAXED) % 64];
+  slot.guest = nullptr;
+  copy(slot.kernel, name.data, name.size + 1);
+  __atomic_store_n(&slot.guest, keep_text({guest, guest_size}), __ATOMIC_RELEASE);
+}
+
+// Turns the address that the kernel gave into the guest's; the size written is the new one.
+void show_name(long address, long size, uint32_t room) {
+  if (!address || !size || !active()) return;
+  auto* out = pointer<Address*>(address);
+  auto* given = pointer<uint32_t*>(size);
+  if (*given <= 3 || room <= 3 || out->family != kUnix || out->path[0] != '/') return;
+  char text[128];
+  size_t length = 0;
+  const size_t limit = (*given < room ? *given : room) - 2;
+  while (length < limit && length < 108 && out->path[length]) ++length;
+  copy(text, out->path, length);
+  text[length] = '\0';
+  const char* shown = nullptr;
+  for (const Bound& slot : bound)
+    if (slot.guest && same(slot.kernel, text)) shown = slot.guest;
+  if (!shown && narrow(text, sizeof text)) shown = text;
+  if (!shown) return;
+  const size_t whole = text_size(shown) + 1;
+  copy(out->path, shown, whole < room - 2 ? whole : room - 2);
+  *given = static_cast<uint32_t>(whole + 2);
+}
+
 }  // namespace
 
 EXPORT long bind(long fd, long address, long size) {
   if (!names_file(address, size)) return NEXT("bind")(fd, address, size, 0, 0, 0);
-  return c_result(emulate(__NR_bind, fd, address, size));
+  const long result = emulate(__NR_bind, fd, address, size);
+  if (result == 0) {
+    const char* path = pointer<const char*>(address) + 2;
+    size_t length = 0;
+    while (length < static_cast<size_t>(size) - 2 && path[length]) ++length;
+    remember_bound(fd, path, length);
+  }
+  return c_result(result);
 }
 EXPORT long connect(long fd, long address, long size) {
   if (!names_file(address, size)) return NEXT("connect")(fd, address, size, 0, 0, 0);
   return c_result(emulate(__NR_connect, fd, address, size));
 }
+EXPORT long __connect(long fd, long address, long size) { return connect(fd, address, size); }
 EXPORT long sendto(long fd, long data, long count, long flags, long address, long size) {
   if (!names_file(address, size)) return NEXT("sendto")(fd, data, count, flags, address, size);
   return c_result(emulate(__NR_sendto, fd, data, count, flags, address, size));
@@ -36,26 +91,17 @@ EXPORT long sendmsg(long fd, long message, long flags) {
   return c_result(emulate(__NR_sendmsg, fd, message, flags));
 }
 
-#define NAME_BACK(name)                                                                      \
-  EXPORT long name(long fd, long address, long size) {                                       \
-    return active() ? c_result(emulate(__NR_##name, fd, address, size)) : NEXT(#name)(fd, address, size, 0, 0, 0); \
+// The calls themselves are the libc's, since accept may block and is a cancellation point.
+#define NAME_BACK(name)                                                                  \
+  EXPORT long name(long fd, long address, long size, long flags) {                       \
+    const uint32_t room = address && size ? *pointer<const uint32_t*>(size) : 0;         \
+    const long result = as_int(NEXT(#name)(fd, address, size, flags, 0, 0));             \
+    if (result >= 0) show_name(address, size, room);                                     \
+    return result;                                                                       \
   }
 NAME_BACK(getsockname)
 NAME_BACK(getpeername)
-
-// The call itself may block and is a cancellation point, so it is the libc's; a name that came back is mapped after it.
-#define ACCEPT(name)                                                                  \
-  EXPORT long name(long fd, long address, long size, long flags) {                           \
-    const long result = as_int(NEXT(#name)(fd, address, size, flags, 0, 0));                         \
-    if (result >= 0 && address && size && *pointer<const uint32_t*>(size) > 2 && names_file(address, 3)) { \
-      const uint32_t room = *pointer<const uint32_t*>(size);                                 \
-      char* text = pointer<char*>(address) + 2;                                              \
-      if (room <= 110 && narrow(text, room - 2))                                             \
-        *pointer<uint32_t*>(size) = static_cast<uint32_t>(text_size(text) + 3);              \
-    }                                                                                        \
-    return result;                                                                           \
-  }
-ACCEPT(accept)
-ACCEPT(accept4)
+NAME_BACK(accept)
+NAME_BACK(accept4)
 
 }  // namespace udocker::preload
