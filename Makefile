@@ -54,7 +54,8 @@ ARCH := $(firstword $(subst -, ,$(TARGET)))
 
 ISAL      = $(if $(wildcard $(if $(filter release,$(CONFIG)),$(TC)/lib/libisal.a,/usr/include/isa-l/igzip_lib.h)),-lisal)
 
-WARN     := -Wall -Wextra -Wno-missing-field-initializers -Werror
+# The last four judge optimised code and are wrong about std::optional and std::string in GCC 12.
+WARN     := -Wall -Wextra -Wno-missing-field-initializers -Werror -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds
 CXXFLAGS ?=
 ALL_CXX  = -std=c++20 $(WARN) -Isrc -I. $(INCLUDE) $(OPT) -pthread -D_GNU_SOURCE -DUDOCKER_VERSION='"$(VERSION)"' \
            -ffile-prefix-map=$(CURDIR)=. $(CXXFLAGS) -MMD -MP

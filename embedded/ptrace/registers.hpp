@@ -47,9 +47,10 @@ class Registers {
   }
 
  private:
-  unsigned long long& slot(int index, bool compat) {
-    unsigned long long* const native[] = {&all_.rdi, &all_.rsi, &all_.rdx, &all_.r10, &all_.r8, &all_.r9};
-    unsigned long long* const narrow[] = {&all_.rbx, &all_.rcx, &all_.rdx, &all_.rsi, &all_.rdi, &all_.rbp};
+  using Word = decltype(user_regs_struct::rdi);  // glibc and musl differ in its type, not in its size
+  Word& slot(int index, bool compat) {
+    Word* const native[] = {&all_.rdi, &all_.rsi, &all_.rdx, &all_.r10, &all_.r8, &all_.r9};
+    Word* const narrow[] = {&all_.rbx, &all_.rcx, &all_.rdx, &all_.rsi, &all_.rdi, &all_.rbp};
     return compat ? *narrow[index] : *native[index];
   }
   user_regs_struct all_{};
