@@ -19,6 +19,13 @@
 #include "embedded/ptrace/engine.hpp"
 
 namespace udocker::ptrace {
+namespace {
+// Newer kernels know more members than this build's headers and write them all.
+union Reply {
+  seccomp_notif_resp answer;
+  uint64_t space[16] = {};
+};
+}  // namespace
 
 namespace {
 
@@ -81,8 +88,8 @@ void Notifier::serve() {
 }
 
 void Notifier::reply(uint64_t id, long value) {
-  uint64_t buffer[16] = {};
-  auto& answer = *reinterpret_cast<seccomp_notif_resp*>(buffer);
+  Reply room;
+  auto& answer = room.answer;
   answer.id = id;
   bool failed = value < 0 && value > -4096;
   answer.error = failed ? static_cast<int>(value) : 0;
@@ -91,8 +98,8 @@ void Notifier::reply(uint64_t id, long value) {
 }
 
 void Notifier::let_run(uint64_t id) {
-  uint64_t buffer[16] = {};
-  auto& answer = *reinterpret_cast<seccomp_notif_resp*>(buffer);
+  Reply room;
+  auto& answer = room.answer;
   answer.id = id;
   answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
   ::ioctl(listener_, SECCOMP_IOCTL_NOTIF_SEND, &answer);
@@ -113,8 +120,8 @@ void open_and_send(int listener, uint64_t id, const char* path, int flags) {
     ::close(fd);
   }
   if (error == 0) return;
-  uint64_t buffer[16] = {};
-  auto& answer = *reinterpret_cast<seccomp_notif_resp*>(buffer);
+  Reply room;
+  auto& answer = room.answer;
   answer.id = id;
   answer.error = static_cast<int>(-error);
   ::ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
