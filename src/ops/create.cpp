@@ -27,7 +27,8 @@ archive::Layer open_layer(const std::string& path, const std::string& name, cons
 
 std::vector<archive::Layer> layers_of(const store::Repository& repository, const store::Image& image, const json::Value& config) {
   auto names = image.layers();
-  auto ids = oci::diff_ids(config);
+  // In v1 images the Python tool's import writes the digest of the compressed file there.
+  auto ids = image.format() == store::Format::v2 ? oci::diff_ids(config) : std::vector<std::string>();
   bool has_ids = ids.size() == names.size();
   std::vector<archive::Layer> layers;
   for (std::size_t i = 0; i < names.size(); ++i)

@@ -20,6 +20,11 @@ store::Repository& Session::repository() {
   store::Directories dirs = directories_of(settings_);
   if (must_exist_ || store::Repository::exists(dirs)) {
     repository_ = store::Repository::open(dirs);
+    try {
+      repository_->containers().collect();
+    } catch (const Error& error) {  // such as a store that may only be read
+      log::debug("store", error.what());
+    }
   } else {
     log::info(cat("creating repo: ", settings_.topdir));
     repository_ = store::Repository::create(dirs);

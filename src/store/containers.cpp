@@ -1,8 +1,10 @@
 #include "store/containers.hpp"
 
+#include "host/fix_permissions.hpp"
 #include "store/images.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
+#include "util/log.hpp"
 #include "util/strings.hpp"
 
 #include <algorithm>
@@ -79,13 +81,23 @@ void Container::set_protected(bool on) const {
 Lock Container::lock() const { return Lock::take(cat(dirs_.containers, "/.lock.", id_)); }
 
 static std::string staging_entry(const Directories& dirs, const std::string& id) {
-  std::string place = dirs.staging();
-  make_directories(place);
-  return cat(place, "/", id);
+  return cat(dirs.staging(), "/", id);
+}
+
+// The staging place is removed when it is empty: between making it and locking in it somebody may do so.
+static Lock lock_in_staging(const Directories& dirs, const std::string& path) {
+  for (int attempt = 0;; ++attempt) {
+    make_directories(dirs.staging());
+    try {
+      return Lock::take(path);
+    } catch (const SystemError& error) {
+      if (error.errno_value() != ENOENT || attempt > 1000) throw;
+    }
+  }
 }
 
 NewContainer::NewContainer(const Directories& dirs)
-    : dirs_(dirs), id_(make_id()), directory_(staging_entry(dirs_, id_)), lock_(Lock::take(directory_ + ".lock")) {
+    : dirs_(dirs), id_(make_id()), directory_(staging_entry(dirs_, id_)), lock_(lock_in_staging(dirs_, directory_ + ".lock")) {
   if (::mkdir(directory_.c_str(), 0777) != 0) throw_errno("create directory", directory_);
   ScopeExit undo([this] { ::rmdir(directory_.c_str()); });
   if (::mkdir(root().c_str(), 0777) != 0) throw_errno("create directory", root());
@@ -121,6 +133,8 @@ Container NewContainer::commit(std::string_view name) {
     throw SystemError("rename to", container.directory(), error);
   }
   directory_.clear();
+  lock_.release();
+  ::rmdir(dirs_.staging().c_str());
   return container;
 }
 
@@ -152,31 +166,58 @@ std::vector<std::pair<std::string, std::string>> Containers::names() const {
   return found;
 }
 
+// Files of subordinate ids (left by fakeroot or R modes) are taken over first where the host allows it.
+static void remove_whatever_owner(const std::string& path) {
+  try {
+    remove_tree(path);
+  } catch (const SystemError& error) {
+    if (error.errno_value() != EACCES && error.errno_value() != EPERM) throw;
+    host::fix_permissions(path);
+    remove_tree(path);
+  }
+}
+
 void Containers::remove(const Container& container) const {
   std::string aside = staging_entry(dirs_, cat(container.id(), ".", unique_suffix()));
-  Lock lock = Lock::take(aside + ".lock");
+  Lock lock = lock_in_staging(dirs_, aside + ".lock");
   ::chmod(container.directory().c_str(), 0700);
+  auto names = container.names();
   if (::rename(container.directory().c_str(), aside.c_str()) != 0) {
     if (errno == ENOENT) throw Error(cat("invalid container id ", container.id()));
     throw_errno("remove", container.directory());
   }
-  for (const auto& name : container.names()) ::unlink(cat(dirs_.containers, "/", name).c_str());
+  for (const auto& name : names) ::unlink(cat(dirs_.containers, "/", name).c_str());
   ::unlink(cat(dirs_.containers, "/.lock.", container.id()).c_str());
-  remove_tree(aside);
+  try {
+    remove_whatever_owner(aside);
+  } catch (const Error&) {  // what could not be removed stays in sight
+    if (::rename(aside.c_str(), container.directory().c_str()) == 0)
+      for (const auto& name : names) (void)!::symlink(container.id().c_str(), cat(dirs_.containers, "/", name).c_str());
+    throw;
+  }
+  lock.release();
+  ::rmdir(dirs_.staging().c_str());
 }
 
 std::size_t Containers::collect() const {
   std::size_t count = 0;
   std::string place = dirs_.staging();
-  for (const auto& name : list_directory(place)) {
+  auto names = list_directory(place);
+  for (const auto& name : names) {
+    constexpr std::string_view kLock = ".lock";
     std::string path = cat(place, "/", name);
-    if (!is_plain_directory(path)) continue;
-    auto lock = Lock::try_take(path + ".lock");
-    if (!lock || !is_plain_directory(path)) continue;
-    remove_tree(path);
-    ++count;
+    bool is_tree = is_plain_directory(path);
+    if (!is_tree && (!name.ends_with(kLock) || is_plain_directory(path.substr(0, path.size() - kLock.size())))) continue;
+    auto lock = Lock::try_take(is_tree ? path + ".lock" : path);
+    if (!lock || !is_tree || !is_plain_directory(path)) continue;
+    try {
+      remove_whatever_owner(path);
+      ++count;
+    } catch (const Error& error) {
+      log::debug("store", cat("left behind by a killed command: ", error.what()));
+    }
   }
-  ::rmdir(place.c_str());
+  if (!names.empty()) ::rmdir(place.c_str());
   return count;
 }
 

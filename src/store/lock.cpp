@@ -161,8 +161,11 @@ Lock Lock::take(const std::string& path, std::chrono::seconds patience) {
 
 Lock::Lock(Lock&& other) noexcept : path_(std::move(other.path_)), refreshed_(other.refreshed_) { other.path_.clear(); }
 
-Lock::~Lock() {
+Lock::~Lock() { release(); }
+
+void Lock::release() {
   if (!path_.empty()) ::unlink(path_.c_str());
+  path_.clear();
 }
 
 void Lock::refresh() {

@@ -34,6 +34,7 @@ class Lock {
   ~Lock();
   // Shows owners' watchers on other hosts that we live; cheap, call it now and then while a lock is held long.
   void refresh();
+  void release();  // before the end of the scope
 
  private:
   explicit Lock(std::string path) : path_(std::move(path)) {}

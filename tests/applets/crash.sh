@@ -1,0 +1,66 @@
+# Commands killed at random points, and many at once: the store stays whole and everything works afterwards.
+. "$(dirname "$0")/../support/support.sh"
+rounds=${CRASH_ROUNDS:-40}
+
+mkdir t && cd t || exit 1
+mkdir -p base/bin base/usr && for i in $(seq 300); do mkdir -p "base/usr/d$((i % 20))" && head -c $((i * 40)) /dev/urandom > "base/usr/d$((i % 20))/f$i"; done
+tar -cf 1.tar -C base . && mkdir -p up/usr/d1 && touch up/usr/d1/.wh.f1 && echo n > up/usr/new && tar -cf 2.tar -C up .
+umoci --log=error init --layout oci && umoci --log=error new --image oci:a || exit 1
+for i in 1 2; do umoci --log=error raw add-layer --image oci:a $i.tar; done
+tar -C oci -cf image.tar .
+"$UDOCKER" load -i image.tar base >/dev/null 2>&1
+c=$("$UDOCKER" -q create --name=base base:a)
+files=$(find "$UDOCKER_DIR/containers/$c/ROOT" | wc -l)
+
+whole() { # all that is listed is whole
+  local image id
+  for image in $("$UDOCKER" -q images | awk '{print $1}'); do "$UDOCKER" -q verify "$image" >/dev/null 2>&1 || { echo "image $image is not whole"; return 1; }; done
+  for id in $("$UDOCKER" -q ps | awk '/-/ && !/CONTAINER/ {print $1}'); do
+    [ "$(find "$UDOCKER_DIR/containers/$id/ROOT" | wc -l)" = "$files" ] || { echo "container $id is not whole"; return 1; }
+    [ -s "$UDOCKER_DIR/containers/$id/container.json" ] || { echo "container $id has no metadata"; return 1; }
+  done
+}
+killed() { # MILLISECONDS COMMAND...
+  local after=$1 pid; shift
+  "$@" >/dev/null 2>&1 </dev/null & pid=$!
+  sleep "0.$(printf %03d "$after")"
+  kill -9 $pid 2>/dev/null
+  wait $pid 2>/dev/null
+}
+bad=0
+for i in $(seq "$rounds"); do
+  name=x$i
+  killed $((RANDOM % 60)) "$UDOCKER" load -i image.tar "$name"
+  killed $((RANDOM % 90)) "$UDOCKER" create --name="$name" base:a
+  killed $((RANDOM % 90)) "$UDOCKER" clone --name="k$i" base
+  "$UDOCKER" load -i image.tar "r$i" >/dev/null 2>&1
+  killed $((RANDOM % 20)) "$UDOCKER" rmi "r$i:a"
+  "$UDOCKER" create --force --name="y$i" base:a >/dev/null 2>&1
+  killed $((RANDOM % 30)) "$UDOCKER" rm "y$i"
+  why=$(whole) || { bad=$((bad + 1)); echo "  round $i: $why"; }
+done
+check_same "$rounds rounds of killed load, create, clone, rmi, rm: all that is listed is whole" 0 "$bad"
+check "prune" "$UDOCKER" prune
+check_same "nothing is left in the staging place" "" "$(ls -A "$UDOCKER_DIR/.staging" 2>/dev/null)"
+check_same "nor among the layers" "" "$(ls -A "$UDOCKER_DIR/layers" | grep '^\.' | xargs)"
+check "a rerun works" "$UDOCKER" create --force --name=again base:a
+check "all is whole" whole
+for id in $("$UDOCKER" -q ps | awk '/-/ && !/CONTAINER/ {print $1}'); do "$UDOCKER" -q rm -f "$id" >/dev/null 2>&1; done
+check_same "all containers can be removed" 0 "$("$UDOCKER" -q ps | grep -c base:a)"
+check_same "names of removed containers are gone" "" "$(find "$UDOCKER_DIR/containers" -type l | xargs)"
+
+# many at once in one store
+cat > many.sh <<'S'
+n=$1
+"$UDOCKER" load -i image.tar "m$((n % 5))" >/dev/null 2>"e$n" || exit 1
+"$UDOCKER" -q create --name="m$n" base:a >/dev/null 2>>"e$n" || exit 2
+"$UDOCKER" images >/dev/null 2>>"e$n" || exit 3
+"$UDOCKER" ps >/dev/null 2>>"e$n" || exit 4
+"$UDOCKER" -q rm "m$n" >/dev/null 2>>"e$n" || exit 5
+"$UDOCKER" rmi "m$((n % 5)):a" >/dev/null 2>>"e$n" || grep -Eq 'Error: (deleting image|image .*)' "e$n" || exit 6
+S
+seq 32 | xargs -P 32 -I{} sh -c 'sh many.sh {} || echo "{} $?"' > many.out 2>&1
+check_same "32 processes at once" "" "$(cat many.out; [ -s many.out ] && cat e* | sort | uniq -c | sort -rn | head -5)"
+check "the store is whole afterwards" whole
+check "and its image usable" "$UDOCKER" create base:a
+done_testing
