@@ -216,10 +216,8 @@ void Actor::mount_type(const Step& step) {
 void Actor::bind(const Step& step) {
   UniqueFd place = target(step);
   const auto& options = step.options;
-  if (options.idmap || !step.uid_mappings.empty()) {
-    UniqueFd source = open_fd(step.source, O_PATH);
-    UniqueFd ids = open_fd("/proc/self/ns/user", O_RDONLY);
-    host::bind_idmapped(source.get(), place.get(), step.target, ids.get(), options.recursive);
+  if (step.tree >= 0) {
+    host::attach_tree(step.tree, place.get(), step.target);
   } else {
     try {
       host::mount_at(step.source, place.get(), step.target, {}, MS_BIND | (options.recursive ? MS_REC : 0), {});

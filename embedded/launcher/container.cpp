@@ -161,7 +161,7 @@ void make_container(const Job& job, int socket) {
     if (::setresgid(0, 0, 0) == 0) (void)!::setresuid(0, 0, 0);
   }
   if (!job.comfort.keep_terminal && ::setsid() < 0 && errno != EPERM) throw_errno("make", "a new session");
-  UniqueFd own;
+  UniqueFd own;  // of a static build: a dynamic one would find its loader outside only
   if (job.own_program) own = open_fd("/proc/self/exe", O_PATH);
   UniqueFd fifo;
   if (job.wait_for_start) {

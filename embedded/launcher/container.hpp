@@ -6,6 +6,7 @@
 
 #include <csignal>
 #include <string>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -31,6 +32,10 @@ struct Job {
 
 // The text of a configuration: from a file, "-" (stdin) or "fd:N".
 std::string read_config(const std::string& from);
+
+// Makes the trees of idmapped mounts and notes them in the plan's steps; the result keeps them open.
+// Throws NotSupported where the kernel or the file system refuses.
+std::vector<UniqueFd> prepare_idmapped(Job& job);
 
 // Starts the first process in its namespaces. Throws NotSupported when the kernel refuses them.
 pid_t spawn_container(const Job& job, SocketPair& sockets);

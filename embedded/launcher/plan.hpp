@@ -45,6 +45,7 @@ struct Step {
   bool read_only = false;  // layer over something that is shown read-only
   oci::Device device;
   std::vector<oci::IdMapping> uid_mappings, gid_mappings;
+  int tree = -1;  // bind: attach this detached tree in place of source
 };
 
 // One line for --debug and for error messages: "mount tmpfs on /dev".

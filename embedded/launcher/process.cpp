@@ -7,6 +7,7 @@
 #include "util/log.hpp"
 #include "util/strings.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 #include <fcntl.h>
@@ -78,6 +79,42 @@ void apply_ids(const oci::Process& process, bool lenient) {
   }
   if (::syscall(SYS_setresgid, process.gid, process.gid, process.gid) != 0) throw_errno("become group", std::to_string(process.gid));
   if (::syscall(SYS_setresuid, process.uid, process.uid, process.uid) != 0) throw_errno("become user", std::to_string(process.uid));
+}
+
+// struct sched_attr of the kernel, which libcs do not carry.
+struct SchedulerAttributes {
+  std::uint32_t size = sizeof(SchedulerAttributes), policy = 0;
+  std::uint64_t flags = 0;
+  std::int32_t nice = 0;
+  std::uint32_t priority = 0;
+  std::uint64_t runtime = 0, deadline = 0, period = 0;
+};
+
+void apply_scheduling(const oci::Process& process) {
+  if (const auto& wanted = process.scheduler; wanted.is_object()) {
+    constexpr const char* kPolicies[] = {"SCHED_OTHER", "SCHED_FIFO", "SCHED_RR", "SCHED_BATCH", "SCHED_ISO", "SCHED_IDLE", "SCHED_DEADLINE"};
+    SchedulerAttributes attributes;
+    const std::string& name = wanted["policy"].as_string();
+    auto found = std::ranges::find(kPolicies, name);
+    if (found == std::end(kPolicies) || name == "SCHED_ISO") throw Error(cat("process.scheduler: ", printable(name), " is not known"));
+    attributes.policy = static_cast<std::uint32_t>(found - std::begin(kPolicies));
+    attributes.nice = static_cast<std::int32_t>(wanted["nice"].as_integer());
+    attributes.priority = static_cast<std::uint32_t>(wanted["priority"].as_integer());
+    attributes.runtime = static_cast<std::uint64_t>(wanted["runtime"].as_integer());
+    attributes.deadline = static_cast<std::uint64_t>(wanted["deadline"].as_integer());
+    attributes.period = static_cast<std::uint64_t>(wanted["period"].as_integer());
+    for (const auto& flag : wanted["flags"].as_array())
+      if (flag.as_string() == "SCHED_FLAG_RESET_ON_FORK") attributes.flags |= 1;
+    if (::syscall(SYS_sched_setattr, 0, &attributes, 0) != 0) throw_errno("set the scheduling policy", name);
+  }
+  if (const auto& wanted = process.io_priority; wanted.is_object()) {
+    constexpr const char* kClasses[] = {"", "IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE", "IOPRIO_CLASS_IDLE"};
+    const std::string& name = wanted["class"].as_string();
+    auto found = std::ranges::find(kClasses, name);
+    if (found == std::end(kClasses)) throw Error(cat("process.ioPriority: ", printable(name), " is not known"));
+    long value = (found - std::begin(kClasses)) << 13 | (wanted["priority"].as_integer() & 7);
+    if (::syscall(SYS_ioprio_set, 1, 0, value) != 0) throw_errno("set the I/O priority", name);
+  }
 }
 
 void close_descriptors(const ProgramStart& start) {
@@ -153,6 +190,7 @@ void start_process(const ProgramStart& start) {
   const oci::Process& process = *start.process;
   bool lenient = start.comfort->lenient;
   apply_limits(process, lenient);
+  apply_scheduling(process);
   if (process.oom_score_adj) {
     UniqueFd file(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
     std::string text = std::to_string(*process.oom_score_adj);
@@ -181,6 +219,7 @@ void start_process(const ProgramStart& start) {
   ::sigprocmask(SIG_SETMASK, &start.mask, nullptr);
   if (start.executable_fd >= 0) {
     ::syscall(SYS_execveat, start.executable_fd, "", argv.data(), envp.data(), AT_EMPTY_PATH);
+    if (errno == ENOENT) throw NotSupported("modes R2 and R3 need the static build of this program", "use R1 or P1", 126);
     throw_errno("execute", "this program inside the container");
   }
   ::execve(start.executable.c_str(), argv.data(), envp.data());

@@ -178,8 +178,7 @@ class Runner {
 void Runner::start_first_process() {
   const oci::Config& config = job_.config;
   bool single = host::maps_only_self(job_.plan.uids, job_.plan.gids, ::geteuid(), ::getegid());
-  bool cgroup = request_.keep_state && (!config.cgroups_path.empty() || !config.resources.is_null() || true);
-  if (cgroup) {
+  if (request_.keep_state) {
     bool limits = !host::plan_resources(config.resources).empty();
     auto demand = ::geteuid() == 0 && !config.cgroups_path.empty() && limits ? host::Demand::required : host::Demand::silent;
     state_.cgroup = host::make_cgroup(config.cgroups_path, job_.id, demand);
@@ -190,6 +189,7 @@ void Runner::start_first_process() {
   job_.parent_waits = job_.wait_for_start || !hooks.prestart.empty() || !hooks.create_runtime.empty() ||
                       (config.process.terminal && job_.console_socket < 0);
   job_.mask = block_signals(job_.comfort.keep_terminal);
+  auto trees = prepare_idmapped(job_);
   pid_ = spawn_container(job_, sockets_);
   sockets_.child.reset();
   if (!job_.child_waits) return;

@@ -245,7 +245,7 @@ void change_flags_recursive(int mount_fd, std::string_view shown, std::uint64_t 
   throw_errno("set flags of all mounts below", shown);
 }
 
-void bind_idmapped(int source, int target, std::string_view shown, int user_namespace, bool recursive) {
+UniqueFd open_idmapped(int source, std::string_view shown, int user_namespace, bool recursive) {
   unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
   UniqueFd tree(static_cast<int>(::syscall(SYS_open_tree, source, "", flags)));
   if (!tree) throw_errno("copy the mount for", shown);
@@ -258,7 +258,11 @@ void bind_idmapped(int source, int target, std::string_view shown, int user_name
     throw NotSupported(cat("mount ", shown, ": the kernel refused to map its ids (error ", saved, ")"),
                        saved == EPERM ? "only the real root may do this" : "the file system or kernel has no idmapped mounts");
   }
-  if (::syscall(SYS_move_mount, tree.get(), "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0)
+  return tree;
+}
+
+void attach_tree(int tree, int target, std::string_view shown) {
+  if (::syscall(SYS_move_mount, tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0)
     throw_errno("attach the mount on", shown);
 }
 

@@ -44,9 +44,10 @@ void change_flags(int mount, std::string_view shown, unsigned long set, unsigned
 // Whole tree; throws NotSupported on kernels before 5.12.
 void change_flags_recursive(int mount, std::string_view shown, std::uint64_t set, std::uint64_t clear);
 
-// Binds `source` over `target` through an idmapped detached copy. Throws NotSupported where the kernel or the file
-// system refuses.
-void bind_idmapped(int source, int target, std::string_view shown, int user_namespace, bool recursive);
+// A detached copy of the mount at `source` with the id map of a user namespace. Throws NotSupported where the kernel or
+// the file system refuses.
+UniqueFd open_idmapped(int source, std::string_view shown, int user_namespace, bool recursive);
+void attach_tree(int tree, int target, std::string_view shown);
 
 bool is_mount_type(int fd, long magic);
 // Names of file systems in /proc/filesystems.

@@ -51,5 +51,6 @@ same "personality" 'l["personality"]={"domain":"LINUX32"}' -- sh -c 'cat /proc/s
 same "seccomp errno" 'l["seccomp"]={"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86_64"],"syscalls":[{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO","errnoRet":17}]}' -- sh -c 'mkdir /tmp/zz 2>&1 | sed "s/.*: //"; grep Seccomp: /proc/self/status'
 same "seccomp arguments" 'l["seccomp"]={"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["kill"],"action":"SCMP_ACT_ERRNO","args":[{"index":1,"value":10,"op":"SCMP_CMP_EQ"}]}]}' -- sh -c 'kill -0 $$ && echo zero; kill -10 $$ 2>/dev/null || echo refused'
 same "seccomp without no_new_privs" 'p["noNewPrivileges"]=False;l["seccomp"]={"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["rmdir"],"action":"SCMP_ACT_ERRNO"}]}' -- sh -c 'rmdir /tmp 2>&1 | sed "s/.*: //"'
+same "namespaces" '' -- sh -c 'ls /proc/self/ns | sort'
 same "propagation" 'l["rootfsPropagation"]="shared"' -- sh -c 'grep " / / " /proc/self/mountinfo | grep -c shared'
 done_testing
