@@ -5,12 +5,31 @@
 #include "embedded/trap/runtime/process.hpp"
 #include "embedded/trap/runtime/signals.hpp"
 
+#include <linux/filter.h>
 #include <linux/prctl.h>
+#include <linux/seccomp.h>
 
 namespace udocker::trap {
 namespace {
 
 constexpr int kSeccompCode = 1;
+
+// Descriptors of directories whose added entries were given and whose end was not seen yet; 0: free.
+constexpr size_t kListings = 64;
+int listings[kListings];
+
+bool listing_ended(void*, int descriptor) {
+  int wanted = descriptor + 1;
+  for (int& entry : listings) {
+    int expected = wanted;
+    if (__atomic_compare_exchange_n(&entry, &expected, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) return true;
+  }
+  for (int& entry : listings) {
+    int expected = 0;
+    if (__atomic_compare_exchange_n(&entry, &expected, wanted, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) return false;
+  }
+  return true;
+}
 
 void prepare(Slot* slot) {
   guest::Task& task = slot->task;
@@ -20,7 +39,9 @@ void prepare(Slot* slot) {
   task.place.root = self.root.text();
   task.place.pid = task.place.tid = owner_pid();
   task.place.self = true;
+  task.place.context = slot;
   task.place.program_of = program_of;
+  task.listing_ended = listing_ended;
   task.memory = &slot->memory;
   task.identity = self.view->has(guest::kFakeIds) ? &self.identity : nullptr;
   task.owners = self.owners.is_open() ? &self.owners : nullptr;
@@ -53,13 +74,39 @@ long pass(const Trap& trap) {
                          static_cast<long>(trap.arg[4]), static_cast<long>(trap.arg[5]));
 }
 
-// Calls that are the engine's business: a filter of the guest's own is accepted and not installed.
+// A filter of the guest's own is accepted and not installed; one that hands calls to a tracer or a listener is refused,
+// because who asked for it relies on being asked.
+long accept_filter(uint64_t program_at) {
+  struct {
+    uint16_t length;
+    uint64_t code;
+  } program;
+  if (read_guest(program, program_at)) return -EFAULT;
+  if (program.length == 0 || program.length > 4096) return -EINVAL;
+  for (uint16_t i = 0; i < program.length; ++i) {
+    struct {
+      uint16_t code;
+      uint8_t yes, no;
+      uint32_t value;
+    } line;
+    if (read_guest(line, program.code + i * sizeof line)) return -EFAULT;
+    if (line.code != (BPF_RET | BPF_K)) continue;
+    uint32_t action = line.value & SECCOMP_RET_ACTION_FULL;
+    if (action == SECCOMP_RET_TRACE || action == SECCOMP_RET_USER_NOTIF || action == SECCOMP_RET_TRAP) return -EINVAL;
+  }
+  return 0;
+}
+
+// Calls that are the engine's business.
 long engine_call(const Trap& trap) {
   switch (trap.number) {
     case __NR_seccomp:
-      return trap.arg[0] <= 1 ? 0 : -EINVAL;
+      if (trap.arg[0] == SECCOMP_SET_MODE_STRICT) return 0;
+      if (trap.arg[0] == SECCOMP_GET_ACTION_AVAIL) return pass(trap);
+      if (trap.arg[0] != SECCOMP_SET_MODE_FILTER || (trap.arg[1] & SECCOMP_FILTER_FLAG_NEW_LISTENER)) return -EINVAL;
+      return accept_filter(trap.arg[2]);
     case __NR_prctl:
-      if (trap.arg[0] == PR_SET_SECCOMP) return 0;
+      if (trap.arg[0] == PR_SET_SECCOMP) return trap.arg[1] == SECCOMP_MODE_FILTER ? accept_filter(trap.arg[2]) : 0;
       if (trap.arg[0] == PR_SET_SYSCALL_USER_DISPATCH) return -EINVAL;
       return pass(trap);
     default:
@@ -80,8 +127,11 @@ long translated(Slot* slot) {
   guest::Decision& decision = slot->decision;
   guest::translate(slot->task, slot->call, decision);
   switch (decision.action) {
-    case guest::Action::pass:
-      return pass(*slot->trap);
+    case guest::Action::pass: {
+      long result = pass(*slot->trap);
+      slot->done = 1;
+      return decision.post == guest::Post::none ? result : guest::finish(slot->task, slot->call, decision, result);
+    }
     case guest::Action::answer:
       return decision.answer;
     case guest::Action::rewrite: {

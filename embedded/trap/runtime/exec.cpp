@@ -33,8 +33,10 @@ long run_program(Slot* slot) {
   Process& self = me();
   bool at_form = trap.number == __NR_execveat;
   uint64_t argv = trap.arg[at_form ? 2 : 1], envp = trap.arg[at_form ? 3 : 2];
-  if (plan.kind == guest::ExecKind::emulated) return -ENOEXEC;
-  if (!plan.program_elf.is_64) return -ENOEXEC;
+  if (plan.kind == guest::ExecKind::emulated || !plan.program_elf.is_64) {
+    say("udocker-trap: cannot run ", plan.program_guest.c_str(), ": a program for another processor; use execution mode P1\n");
+    return -ENOEXEC;
+  }
   long count = count_vector(argv);
   if (count < 0) return count;
   size_t needed = kWordsSize + guest::kPathMax + (static_cast<size_t>(count) + plan.prefix_count + 8) * 8;
@@ -107,15 +109,6 @@ long run_program(Slot* slot) {
   signals_after_failed_exec();
   if (carried >= 0) guest::sys::close(carried);
   return result;
-}
-
-// The program another process runs is the file mapped where its code starts.
-bool program_of(void*, int pid, guest::GuestPath& out) {
-  if (pid == owner_pid()) {
-    out.assign(me().program.text());
-    return true;
-  }
-  return false;
 }
 
 }  // namespace udocker::trap

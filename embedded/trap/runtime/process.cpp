@@ -13,9 +13,15 @@ size_t length(const char* text) {
   return size;
 }
 
-void say(const char* text) { call(__NR_write, 2, address(text), static_cast<long>(length(text))); }
+void write_text(const char* text) { call(__NR_write, 2, address(text), static_cast<long>(length(text))); }
 
 }  // namespace
+
+void say(const char* first, const char* second, const char* third) {
+  write_text(first);
+  write_text(second);
+  write_text(third);
+}
 
 Process& me() { return *reinterpret_cast<Process*>(storage); }
 void make_me() { new (storage) Process; }
@@ -30,12 +36,8 @@ int owner_pid() {
 bool in_borrowed_memory() { return me().pid_page && owner_pid() != call(__NR_getpid); }
 
 void die(const char* what, const char* object, long error) {
-  say("udocker-trap: ");
-  say(what);
-  if (*object) {
-    say(" ");
-    say(object);
-  }
+  say("udocker-trap: ", what);
+  if (*object) say(" ", object);
   if (error) {
     char digits[24];
     size_t at = sizeof digits;
@@ -43,8 +45,7 @@ void die(const char* what, const char* object, long error) {
     digits[--at] = '\n';
     digits[--at] = ')';
     for (long value = error < 0 ? -error : error; value; value /= 10) digits[--at] = static_cast<char>('0' + value % 10);
-    say(" (error ");
-    say(digits + at);
+    say(" (error ", digits + at);
   } else {
     say("\n");
   }

@@ -29,6 +29,8 @@ int owner_pid();
 // True in a child that shares its parent's memory.
 bool in_borrowed_memory();
 
+// Writes to standard error.
+void say(const char* first, const char* second = "", const char* third = "");
 [[noreturn]] void die(const char* what, const char* object = "", long error = 0);
 
 }  // namespace udocker::trap

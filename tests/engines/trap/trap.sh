@@ -6,7 +6,14 @@ mkdir root musl lib
 tar -C root -xf "$(need_image bookworm.tar)" --exclude=./dev --no-same-owner
 tar -C musl -xf "$(need_image musl.tar)" --no-same-owner
 chmod -R u+rwX root musl
-mkdir -p root/dev root/src
+mkdir -p root/dev root/src root/probe/in out
+echo secret > out/outside && chmod 777 out/outside
+check "build the probe" cc -static -O1 -o root/probe/probe "$SUPPORT/../engines/ptrace/probe.c"
+cp root/probe/probe root/probe/in/file
+ln -s /probe/in/file root/probe/link
+ln -s ../in/file root/probe/in/link
+ln -s /probe/in root/probe/dirlink
+ln -s "$WORK/out/outside" root/probe/out
 cp "$here"/*.c root/src/
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 base=(./udocker-trap --kill-on-exit "--lib=$WORK/lib" -b /proc -b /dev -b /sys)
@@ -46,6 +53,22 @@ signal.signal(signal.SIGALRM, lambda *a: hits.append(1)); signal.setitimer(signa
 while len(hits) < 5: os.stat("/etc/passwd")
 signal.setitimer(signal.ITIMER_REAL, 0)
 '
+  check_match "$mode: no call escapes, none is wrongly refused" " 0 bad$" "${on[@]}" /probe/probe "$WORK/out/outside"
+  check_match "$mode: the same for an emulated root" " 0 bad$" "${on[@]}" -0 /probe/probe "$WORK/out/outside"
+  check_output "$mode: maps show no host path" 0 "${on[@]}" sh -c "grep -c $WORK/root /proc/self/maps; true"
+  check_output "$mode: programs of other processes" "/usr/bin/sleep" "${on[@]}" sh -c 'sleep 5 & readlink /proc/$!/exe'
+  check_output "$mode: chroot inside" "tmp" "${on[@]}" -0 sh -c 'mkdir -p /tmp/r/tmp /tmp/r/bin; cp /probe/probe /tmp/r/bin/; chroot /tmp/r /bin/probe exit && cd /tmp/r && ls -d tmp; rm -r /tmp/r'
+  check_output "$mode: listings show binds" "a added" "${on[@]}" -b "$WORK/out:/a" -b "$WORK/out/outside:/etc/added" sh -c 'echo $(ls / | grep -x a) $(ls /etc | grep -x added)'
+  check_match "$mode: read-only binds" "Read-only file system" "${on[@]}" -0 -b "$WORK/out:/mnt:ro" touch /mnt/new
+  check_output "$mode: kernel release" 9.8.7 "${on[@]}" -k 9.8.7 uname -r
+  check_output "$mode: own filters are accepted, tracing ones refused" "0 22" "${on[@]}" python3 -c '
+import ctypes, struct
+libc = ctypes.CDLL(None, use_errno=True)
+def install(action):
+    line = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, action))
+    program = struct.pack("HxxxxxxQ", 1, ctypes.addressof(line))
+    return 0 if libc.syscall(317, 1, 0, program) == 0 else ctypes.get_errno()
+print(install(0x7fff0000), install(0x7ff00000))'
   check_output "$mode: a program in memory" "hi" "${on[@]}" python3 -c '
 import os
 fd = os.memfd_create("x", os.MFD_CLOEXEC); os.write(fd, open("/bin/echo", "rb").read()); os.execve(fd, ["echo", "hi"], os.environ)'
