@@ -207,6 +207,7 @@ std::size_t Containers::collect() const {
     constexpr std::string_view kLock = ".lock";
     std::string path = cat(place, "/", name);
     bool is_tree = is_plain_directory(path);
+    if (!is_tree && name.find(".lock.") != name.npos && !is_locked(path)) ::unlink(path.c_str());  // killed while locking
     if (!is_tree && (!name.ends_with(kLock) || is_plain_directory(path.substr(0, path.size() - kLock.size())))) continue;
     auto lock = Lock::try_take(is_tree ? path + ".lock" : path);
     if (!lock || !is_tree || !is_plain_directory(path)) continue;

@@ -308,7 +308,7 @@ static bool prune_directory(const std::string& directory, bool is_top, std::size
       if (!prune_directory(path, false, count)) empty = false;
     } else if (is_top || is_image) {
       empty = false;
-      if (name.ends_with(".tmp")) ++count, remove_file(path);
+      if (name.ends_with(".tmp") || (name.starts_with(".lock.") && !is_locked(path))) ++count, remove_file(path);
     } else {
       remove_file(path);
     }
@@ -326,12 +326,8 @@ std::size_t Images::prune() const {
   for (const auto& name : list_directory(dirs_.layers)) {
     std::string path = blobs_.path(name);
     if (name.starts_with('.')) {
-      if (name.starts_with(".pins.") || is_locked(path)) continue;
       bool is_part = name.ends_with(".part");
-      if (is_part && is_locked(cat(path.substr(0, path.size() - 5), ".lock"))) continue;
-      struct stat st;
-      bool fresh = ::stat(path.c_str(), &st) == 0 && std::time(nullptr) - st.st_mtime < 60;
-      if (!is_part && fresh) continue;  // somebody's temporary name
+      if (is_locked(is_part ? cat(path.substr(0, path.size() - 5), ".lock") : path)) continue;
     } else if (std::binary_search(kept.begin(), kept.end(), name) || std::binary_search(pins.begin(), pins.end(), name)) {
       continue;
     }

@@ -113,7 +113,7 @@ Owner Owner::self() {
 }
 
 std::optional<Owner> Owner::parse(const std::string& text) {
-  auto words = split_words(text);
+  auto words = split_words(std::string_view(text).substr(0, text.find('\n')));
   if (words.size() != 4 || words[0] != "udocker") return std::nullopt;
   auto pid = parse_number(words[2]);
   if (!pid) return std::nullopt;
