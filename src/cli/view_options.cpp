@@ -3,12 +3,12 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 
 #include <unistd.h>
 
 #include "guest/view.hpp"
 #include "util/error.hpp"
+#include "util/file.hpp"
 #include "util/log.hpp"
 #include "util/strings.hpp"
 
@@ -302,8 +302,10 @@ std::vector<char> make_view(const ViewOptions& options, std::string* stand_ins) 
 
 void remove_stand_ins(const std::string& stand_ins) {
   if (stand_ins.empty()) return;
-  std::error_code ignored;
-  std::filesystem::remove_all(stand_ins, ignored);
+  try {
+    remove_tree(stand_ins);
+  } catch (const Error&) {  // what stays is in the temporary directory
+  }
 }
 
 }  // namespace udocker::cli

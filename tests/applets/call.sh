@@ -23,7 +23,7 @@ check "HOME unset" env -u HOME "$UDOCKER" version
 check "empty environment" env -i "$UDOCKER" version
 if command -v ldd >/dev/null && [ "$(ldd "$UDOCKER" 2>&1 | grep -c '=>')" = 0 ]; then
   ok
-  mkdir -p jail && cp "$UDOCKER" jail/
+  mkdir -p jail && cp "$UDOCKER" jail/udocker
   check_match "in an empty root" "^version: " unshare -r chroot jail /udocker version
 else
   [ "${CONFIG:-release}" = release ] && fail "the program is static" "$(ldd "$UDOCKER" 2>&1)"
