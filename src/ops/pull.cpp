@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -64,7 +65,7 @@ class StoreSink : public registry::BlobSink {
 class Download {
  public:
   Download(const store::Blobs& blobs, registry::Remote& remote, std::vector<oci::Descriptor> wanted)
-      : blobs_(blobs), remote_(remote), wanted_(std::move(wanted)) {}
+      : blobs_(blobs), remote_(remote), wanted_(std::move(wanted)), display_(wanted_.size()) {}
 
   void run(int parallel) {
     std::vector<std::thread> threads;
@@ -94,11 +95,21 @@ class Download {
     if (is_whole(blob)) return display_.end(display_.begin(digest, size, size.value_or(0)));
     store::BlobWriter writer = blobs_.write(digest, size);
     std::size_t line = display_.begin(digest, size, writer.offset());
-    if (!writer.complete()) {
-      StoreSink sink(writer, display_, line);
-      remote_.fetch_blob(blob, sink, &stop_);
-    }
+    if (!writer.complete()) transfer(blob, writer, line);
     display_.end(line);
+  }
+
+  // What has arrived is kept for the next pull, except on a full disk: there it would be in everybody's way.
+  void transfer(const oci::Descriptor& blob, store::BlobWriter& writer, std::size_t line) {
+    StoreSink sink(writer, display_, line);
+    try {
+      remote_.fetch_blob(blob, sink, &stop_);
+    } catch (const Error& error) {
+      auto* system = dynamic_cast<const SystemError*>(&error);
+      if (system && (system->errno_value() == ENOSPC || system->errno_value() == EDQUOT)) disk_full_ = true;
+      if (disk_full_) sink.restart();
+      throw;
+    }
   }
 
   // Is it in the store already? What has the wrong size (or, where that is quickly seen, digest) is thrown away.
@@ -118,7 +129,7 @@ class Download {
   std::vector<oci::Descriptor> wanted_;
   PullDisplay display_;
   std::atomic<std::size_t> next_{0};
-  std::atomic<bool> stop_{false};
+  std::atomic<bool> stop_{false}, disk_full_{false};
   std::mutex mutex_;
   std::exception_ptr failure_;
 };

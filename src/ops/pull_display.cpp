@@ -36,7 +36,7 @@ std::string blob_line(const std::string& digest, std::uint64_t offset, std::opti
   return line;
 }
 
-PullDisplay::PullDisplay() : on_(::isatty(STDERR_FILENO) && log::enabled(log::Level::info)), start_(steady_clock::now()) {}
+PullDisplay::PullDisplay(std::size_t blobs) : total_(blobs), on_(::isatty(STDERR_FILENO) && log::enabled(log::Level::info)), start_(steady_clock::now()) {}
 
 PullDisplay::~PullDisplay() {
   std::string out;
@@ -89,7 +89,7 @@ void PullDisplay::draw(bool now) {
     ++lines_;
   }
   double seconds = std::max(0.1, std::chrono::duration<double>(time - start_).count());
-  std::string line = cat("pulled ", human_size(sum), ", ", done, " of ", blobs_.size(), " begun blobs done, ",
+  std::string line = cat("pulled ", human_size(sum), ", ", done, " of ", total_, " blobs done, ",
                          human_size(static_cast<std::uint64_t>(static_cast<double>(fetched) / seconds)), "/s");
   if (line.size() > width) line.resize(width);
   out += line + "\n";

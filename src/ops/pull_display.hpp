@@ -11,7 +11,7 @@ namespace udocker::ops {
 
 class PullDisplay {
  public:
-  PullDisplay();
+  explicit PullDisplay(std::size_t blobs);
   PullDisplay(const PullDisplay&) = delete;
   PullDisplay& operator=(const PullDisplay&) = delete;
   ~PullDisplay();  // takes its lines away
@@ -32,6 +32,7 @@ class PullDisplay {
   void erase(std::string& out);
 
   std::mutex mutex_;
+  std::size_t total_;
   bool on_;
   std::vector<Blob> blobs_;
   std::size_t lines_ = 0;
