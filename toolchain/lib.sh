@@ -58,9 +58,14 @@ lock() {
     die "sources.lock has no entry '$1'"
 }
 
-# Debian archives this machine is configured for, in the order of its apt settings.
+# Debian archives this machine is configured for, in the order of its apt settings. apt itself names only those whose
+# lists it has fetched, so the files are read too.
 apt_sites() {
-  apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 2>/dev/null | sed 's|/$||' | awk '!seen[$0]++'
+  {
+    apt-get indextargets --format '$(SITE)' 'Created-By: Packages'
+    cat /etc/apt/sources.list.d/*.sources | sed -n 's/^URIs:[ \t]*//p' | tr -s ' \t' '\n\n'
+    cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list | sed -nE 's/^deb(-src)?[ \t]+(\[[^]]*\][ \t]+)?([^ \t]+).*/\3/p'
+  } 2>/dev/null | sed 's|/$||' | awk '/:\// && !seen[$0]++'
 }
 
 download() {

@@ -19,7 +19,8 @@ EOF
 }
 
 # What is said here holds for every compilation, so that no caller needs to know:
-# - libstdc++'s headers come before musl's (include_next needs that), ours before none of the caller's;
+# - the caller's folders come first, then libstdc++'s, then musl's (include_next needs that order);
+# - no path of the prefix gets into an object (assert, debug lines, and through them the build id);
 # - programs are static position independent executables unless -shared, -r or -no-pie is given;
 # - stack protector, control-flow marks, read-only relocations, no executable stack, and 8 MiB of
 #   stack for threads too (musl would give them 128 KiB).
@@ -33,7 +34,7 @@ write_specs() {
 %rename cc1plus host_cc1plus
 
 *cc1:
-%(host_cc1) %{!nostdinc:-nostdinc -idirafter $1/include -idirafter $1/musl/include -idirafter include%s} %{!fno-stack-protector:%{!fstack-protector*:-fstack-protector-strong}} $flow
+%(host_cc1) -ffile-prefix-map=$1/=/ %{!nostdinc:-nostdinc -idirafter $1/include -idirafter $1/musl/include -idirafter include%s} %{!fno-stack-protector:%{!fstack-protector*:-fstack-protector-strong}} $flow
 
 *cc1plus:
 %(host_cc1plus) %{!nostdinc:%{!nostdinc++:-nostdinc++ -isystem $1/musl/include/c++ -isystem $1/musl/include/c++/$TC_TARGET -isystem $1/musl/include/c++/backward}}

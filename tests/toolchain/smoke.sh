@@ -23,7 +23,7 @@ case $headers in *GNU_RELRO*) ;; *) fail "no RELRO" ;; esac
 case $headers in *"GNU_STACK "*" RW "*) ;; *) fail "executable stack" ;; esac
 case $dynamic in *NEEDED*) fail "the program needs a shared library" ;; esac
 case $dynamic in *"NOW PIE"*) ;; *) fail "not a PIE bound at start" ;; esac
-if ! strings -a "$dir/smoke" | grep -q __stack_chk_fail && ! nm "$prefix/lib/libarchive.a" 2>/dev/null | grep -q __stack_chk_fail; then
+if ! strings -a "$dir/smoke" | grep -q __stack_chk_fail && ! "$prefix/bin/nm" "$prefix/lib/libarchive.a" 2>/dev/null | grep -q __stack_chk_fail; then
   fail "no stack protector"
 fi
 if strings -a "$dir/smoke" | grep -F "$prefix"; then fail "the path of the toolchain is in the program"; fi

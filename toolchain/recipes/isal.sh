@@ -16,7 +16,8 @@ build() {
       files="$(listed igzip/Makefile.am lsrc_x86_64) $(listed crc/Makefile.am lsrc_x86_64)"
       ;;
     aarch64)
-      flags="$flags -D__ASSEMBLY__ -Icrc/aarch64 -Iigzip/aarch64"
+      printf '#ifdef __ASSEMBLER__\n#define __ASSEMBLY__\n#endif\n' >assembly.h
+      flags="$flags -include assembly.h -Icrc/aarch64 -Iigzip/aarch64"
       files="$(listed igzip/Makefile.am lsrc_aarch64) $(listed crc/aarch64/Makefile.am lsrc_aarch64)"
       ;;
   esac
