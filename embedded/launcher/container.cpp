@@ -51,9 +51,11 @@ void join_namespaces(const std::vector<oci::Namespace>& all) {
 }
 
 void own_maps(const Plan& plan) {
-  bool deny = ::geteuid() != 0 || !plan.new_user_namespace;
-  if (int failed = host::write_own_maps(plan.uids, plan.gids, deny))
-    throw NotSupported(host::explain_mapping_refusal(host::read_user_namespace_facts(), failed));
+  int failed = host::write_own_maps(plan.uids, plan.gids);
+  if (!failed) return;
+  auto facts = host::read_user_namespace_facts();
+  facts.root = plan.uids[0].outside == 0;  // our own id has no name in here yet
+  throw NotSupported(host::explain_mapping_refusal(facts, failed));
 }
 
 void name_host(const Job& job) {

@@ -50,9 +50,9 @@ bool maps_only_self(const std::vector<IdRange>& uids, const std::vector<IdRange>
          gids[0].outside == gid;
 }
 
-int write_own_maps(const std::vector<IdRange>& uids, const std::vector<IdRange>& gids, bool deny_setgroups) {
+int write_own_maps(const std::vector<IdRange>& uids, const std::vector<IdRange>& gids) {
   if (int failed = write_text("/proc/self/uid_map", map_text(uids))) return failed;
-  if (deny_setgroups) write_text("/proc/self/setgroups", "deny");  // absent before Linux 3.19, and then not needed
+  write_text("/proc/self/setgroups", "deny");  // absent before Linux 3.19, and then not needed
   return write_text("/proc/self/gid_map", map_text(gids));
 }
 

@@ -19,8 +19,9 @@ std::string map_text(const std::vector<IdRange>& ranges);
 // True when a process without privilege may write these maps itself: one id, its own.
 bool maps_only_self(const std::vector<IdRange>& uids, const std::vector<IdRange>& gids, uid_t uid, gid_t gid);
 
-// Writes the maps of the process that calls it, in its own new user namespace. Returns 0 or errno.
-int write_own_maps(const std::vector<IdRange>& uids, const std::vector<IdRange>& gids, bool deny_setgroups);
+// Writes the maps of the process that calls it, in its own new user namespace, and gives setgroups up for them.
+// Returns 0 or errno.
+int write_own_maps(const std::vector<IdRange>& uids, const std::vector<IdRange>& gids);
 
 // Writes the maps of a child: directly with privilege, else by newuidmap and newgidmap.
 // Throws NotSupported with the reason and what to use instead.

@@ -76,6 +76,8 @@ std::string explain_user_namespace_refusal(const UserNamespaceFacts& facts, int 
 std::string explain_mapping_refusal(const UserNamespaceFacts& facts, int error) {
   std::string why = facts.apparmor_restricts == 1
                         ? std::string("AppArmor takes the rights of user namespaces away (kernel.apparmor_restrict_unprivileged_userns is 1)")
+                    : error == EPERM && facts.root
+                        ? std::string("root itself may be mapped only by a process that has the capability SETFCAP")
                     : error == EPERM ? std::string("only the caller's own ids may be mapped without newuidmap and /etc/subuid")
                                      : std::string(std::strerror(error));
   return cat("the kernel refused to map ids into the user namespace: ", why, "; ", kInstead);

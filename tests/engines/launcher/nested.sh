@@ -9,20 +9,22 @@ mkdir "$R/in/vol" && echo inner > "$R/in/vol/f"
   "l['uidMappings'][0]['hostID']=0;l['gidMappings'][0]['hostID']=0;l.pop('maskedPaths');l.pop('readonlyPaths');m.append({'destination':'/a/b','type':'none','source':'/in/vol','options':['rbind','ro']});m.append({'destination':'/etc/new','type':'none','source':'/in/vol/f','options':['bind']})" \
   -- sh -c 'cat /a/b/f /etc/new; id -u; echo $$; touch /a/b/x 2>&1 | grep -c -i read-only')
 inner='/in/udocker-runc run --direct --work-dir /in --config /in/b/config.json'
-plain='l.pop("maskedPaths");l.pop("readonlyPaths")'
-allcaps='caps=["CAP_SYS_ADMIN","CAP_SETUID","CAP_SETGID","CAP_CHOWN","CAP_DAC_OVERRIDE","CAP_KILL"];p["capabilities"]={k:caps for k in ("bounding","effective","permitted","inheritable","ambient")}'
+caps() { echo "p['capabilities']={k:['CAP_SETFCAP','CAP_SETUID','CAP_SETGID','CAP_CHOWN','CAP_DAC_OVERRIDE','CAP_KILL'${1:-}] for k in ('bounding','effective','permitted','inheritable','ambient')}"; }
+plain="l.pop('maskedPaths');l.pop('readonlyPaths');$(caps)"
 deny() { python3 -c 'import sys; print("l[\"seccomp\"]={\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":%r,\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":%s}]}" % (sys.argv[2:], sys.argv[1]))' "$@"; }
 before=$(find "$R/in" | sort | sha256sum)
 want=$(printf 'inner\ninner\n0\n2\n1')
 check_output "R1 in R1, root without CAP_SYS_ADMIN" "$want" direct "$plain" -- $inner
-check_output "R1 in R1 with it" "$want" direct "$plain;$allcaps" -- $inner
+check_output "R1 in R1 with it" "$want" direct "$plain;$(caps ",'CAP_SYS_ADMIN'")" -- $inner
 check_output "without openat2" "$want" direct "$plain;$(deny 38 openat2)" -- $inner
 check_output "without the new mount calls" "$want" direct "$plain;$(deny 38 openat2 mount_setattr open_tree move_mount fsopen close_range)" -- $inner
 check_output "openat2 refused as by old container filters" "$want" direct "$plain;$(deny 1 openat2)" -- $inner
-check_output "below a hidden /proc the outer one is shown" "$(printf 'inner\ninner\n0\n2\n1')" direct 'l["maskedPaths"]=["/proc/kcore","/proc/keys","/proc/timer_list","/proc/acpi"]' -- $inner
+hidden="$(caps);l['maskedPaths']=['/proc/keys','/proc/timer_list','/proc/acpi']"
+check_output "below a hidden /proc the outer one is shown" "$(printf 'inner\ninner\n0\n2\n1')" direct "$hidden" -- $inner
 check_match "as a plain runtime the refusal is explained" "refused to mount proc on /proc: .*Docker.*P1" \
-  direct 'l["maskedPaths"]=["/proc/keys","/proc/timer_list","/proc/acpi"]' -- /in/udocker-runc --root /tmp/st run -b /in/b x
+  direct "$hidden" -- /in/udocker-runc --root /tmp/st run -b /in/b x
 check_match "user namespaces refused: one sentence" "refused a user namespace: .*(Docker|seccomp).*P1" direct "$plain;$(deny 1 clone unshare clone3)" -- $inner
+check_match "root without SETFCAP" "capability SETFCAP" direct "l.pop('maskedPaths')" -- $inner
 check_match "no ids to map" "refused to map ids|must belong|newuidmap" direct "$plain" -- sh -c "sed 's/\"size\": 1/\"size\": 5/g' /in/b/config.json > /tmp/c.json; /in/udocker-runc run --direct --config /tmp/c.json; rm /tmp/c.json"
 check_output "the ptrace engine in R1" inner direct "$plain" -- /in/udocker-proot -r /in/root -b /in/vol:/v /bin/cat /v/f
 check_same "nothing is left" "$before" "$(find "$R/in" | sort | sha256sum)"
