@@ -12,9 +12,11 @@
 #include <picojson.h>
 #include <pthread.h>
 #include <seccomp.h>
+#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
+#include <chrono>
 #include <clocale>
 #include <cstdio>
 #include <cstring>
@@ -35,6 +37,39 @@ void check(bool good, const char* what) {
   if (!good) ++failures;
 }
 
+// What configure finds out for std::filesystem, by use: types, times, links, copies, permissions.
+void check_files() {
+  namespace fs = std::filesystem;
+  std::error_code none;
+  check(fs::status("/").type() == fs::file_type::directory && fs::is_directory("/"), "std::filesystem: status");
+  const fs::path dir = "smoke-" + std::to_string(getpid());
+  fs::remove_all(dir, none);
+  try {
+    fs::create_directories(dir / "a/b");
+    std::FILE* f = std::fopen((dir / "file").c_str(), "w");
+    std::fputs("content", f);
+    std::fclose(f);
+    fs::last_write_time(dir / "file", fs::last_write_time(dir / "file") - std::chrono::milliseconds(1500));
+    const auto age = fs::file_time_type::clock::now() - fs::last_write_time(dir / "file");
+    check(age > std::chrono::seconds(1) && age.count() % 1000000000 != 0, "std::filesystem: times");
+    fs::permissions(dir / "file", fs::perms::owner_read);
+    check(fs::status(dir / "file").permissions() == fs::perms::owner_read, "std::filesystem: permissions");
+    fs::copy_file(dir / "file", dir / "a/copy");
+    check(fs::file_size(dir / "a/copy") == 7, "std::filesystem: copy");
+    fs::create_symlink("file", dir / "link");
+    fs::create_hard_link(dir / "file", dir / "hard");
+    check(fs::read_symlink(dir / "link") == "file" && fs::hard_link_count(dir / "file") == 2, "std::filesystem: links");
+    check(fs::canonical(dir / "link") == fs::canonical(dir) / "file", "std::filesystem: canonical");
+    int entries = 0;
+    for (auto& e : fs::recursive_directory_iterator(dir)) entries += e.is_symlink() || e.is_regular_file() || e.is_directory();
+    check(entries == 6, "std::filesystem: iterators");
+    check(fs::space("/").capacity > 0 && fs::remove_all(dir) == 7, "std::filesystem: space, remove_all");
+  } catch (const fs::filesystem_error& e) {
+    check(false, e.what());
+  }
+  fs::remove_all(dir, none);
+}
+
 void check_language() {
   bool caught = false;
   size_t stack = 0;
@@ -53,7 +88,7 @@ void check_language() {
   worker.join();
   check(caught, "exception in a std::thread");
   check(stack >= 8u << 20, "8 MiB of stack for threads");
-  check(std::filesystem::is_directory("/"), "std::filesystem");
+  check_files();
 }
 
 void check_compressors() {

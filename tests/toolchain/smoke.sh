@@ -40,7 +40,7 @@ if [ -z "$run" ] && command -v openssl >/dev/null 2>&1; then
   for i in 1 2 3 4 5 6 7 8 9 10; do port=$(sed -n 's/^ACCEPT .*:\([0-9]*\)$/\1/p' "$dir/server"); [ -n "$port" ] && break; sleep 0.3; done
   [ -z "$port" ] || url=https://127.0.0.1:$port/ ca=$dir/cert
 fi
-timeout 100 $run "$dir/smoke" "$prefix/share/ca-bundle.pem" $url $ca
+(cd "$dir" && timeout 100 $run ./smoke "$prefix/share/ca-bundle.pem" $url $ca)
 
 # An empty root: no /dev, no /proc, no files but these.
 if [ -z "$run" ] && unshare -r true 2>/dev/null; then
