@@ -110,7 +110,7 @@ $(B)/tables.cpp: Makefile $(APPLETS) $(PROGRAMS)
 	  echo 'std::span<const Applet* const> all_applets() { return {applets, std::size(applets) - 1}; }'; \
 	  echo 'std::span<const Program* const> all_programs() { return {programs, std::size(programs) - 1}; }'; \
 	  echo '}  // namespace cli'; echo '}  // namespace udocker'; } > $@.tmp; cmp -s $@.tmp $@ 2>/dev/null && touch $@ || mv $@.tmp $@; rm -f $@.tmp
-$(B)/tables.o: $(B)/tables.cpp
+$(B)/tables.o: $(B)/tables.cpp | $(TC_READY)
 	$(Q)$(CXX) $(ALL_CXX) -c $< -o $@
 
 # The carried files. A blob whose source does not exist in this build is empty.
@@ -127,7 +127,7 @@ $(B)/%.stripped: $(B)/%
 blob_file = $(word 2,$(subst :, ,$(1)))
 $(B)/blobs.S: Makefile $(foreach b,$(filter $(B)/%,$(foreach x,$(BLOBS),$(call blob_file,$(x)))),$(b)) | $(TC_READY)
 	$(Q)mkdir -p $(@D); { echo '.section .rodata'; for b in $(BLOBS); do n=$${b%%:*}; f=$${b#*:}; printf '.global udocker_blob_%s, udocker_blob_%s_end\n.balign 16\nudocker_blob_%s:\n' $$n $$n $$n; [ -n "$$f" ] && [ -e "$$f" ] && printf '.incbin "%s"\n' "$$f"; printf 'udocker_blob_%s_end:\n.byte 0\n' $$n; done; echo '.section .note.GNU-stack,"",%progbits'; } > $@
-$(B)/blobs.o: $(B)/blobs.S
+$(B)/blobs.o: $(B)/blobs.S | $(TC_READY)
 	$(Q)$(CC) -c $< -o $@
 
 $(B)/libudocker.a: $(call obj,$(SRC))

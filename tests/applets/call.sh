@@ -24,7 +24,7 @@ check "empty environment" env -i "$UDOCKER" version
 if command -v ldd >/dev/null && [ "$(ldd "$UDOCKER" 2>&1 | grep -c '=>')" = 0 ]; then
   ok
   mkdir -p jail && cp "$UDOCKER" jail/udocker
-  check_match "in an empty root" "^version: " unshare -r chroot jail /udocker version
+  check_match "in an empty root" "^version: " unshare -r chroot jail /udocker --allow-root version
 else
   [ "${CONFIG:-release}" = release ] && fail "the program is static" "$(ldd "$UDOCKER" 2>&1)"
 fi
