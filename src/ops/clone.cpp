@@ -27,7 +27,7 @@ store::Container clone_container(Session& session, const std::string& id_or_name
   auto copy = containers.make();
   {
     Progress progress(cat("copying ", id_or_name));
-    auto result = copy_container_tree(source->directory(), copy.directory(), progress);
+    auto result = copy_container_tree(source->directory(), copy.directory(), progress, [&copy] { copy.refresh(); });
     log::debug("clone", cat(result.files, " files, ", result.bytes, " bytes, ", result.shared, " files shared"));
   }
   store::Container made = copy.commit(name);

@@ -1,249 +1,321 @@
 #include "ops/tree_copy.hpp"
 
 #include "guest/owners.hpp"
+#include "ops/file_copy.hpp"
 #include "ops/tree_walk.hpp"
 #include "util/error.hpp"
 #include "util/fd.hpp"
 #include "util/strings.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <condition_variable>
+#include <deque>
+#include <exception>
 #include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
 #include <vector>
 
 #include <fcntl.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
-#include <sys/sysmacros.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 namespace udocker::ops {
 
 namespace {
 
-constexpr std::size_t kBuffer = 256 << 10;
+constexpr std::size_t kMostJobs = 256;
 
 bool is_side_store(const std::string& path) { return path.starts_with("owners") && path.find('/') == path.npos; }
 
-class Copier : public TreeVisitor {
+// Owners from one side store to another, for files that are the same.
+class OwnerCopier {
  public:
-  Copier(const std::string& from, const std::string& to, Progress& progress)
-      : from_(from), to_(to), progress_(progress), buffer_(kBuffer) {
-    long opened = source_owners_.open((from + "/owners").c_str(), (from + "/ROOT").c_str(), guest::Owners::Mode::read_only);
+  OwnerCopier(const std::string& from, const std::string& to) : to_(to) {
+    long opened = source_.open((from + "/owners").c_str(), (from + "/ROOT").c_str(), guest::Owners::Mode::read_only);
     if (opened < 0 && opened != -ENOENT) throw SystemError("open owners of files in", from, static_cast<int>(-opened));
   }
 
-  CopyResult result;
+  // (dir, name) names the file here, (target_dir, name) its copy.
+  void copy(const struct stat& status, int dir, int target_dir, const std::string& name, const std::string& shown) {
+    if (!source_.is_open() || !source_.knows_inode(status.st_dev, status.st_ino)) return;
+    guest::FileKey from, to;
+    guest::Owner owner;
+    if (source_.key_of(dir, name.c_str(), from) < 0 || !source_.find(from, owner)) return;
+    auto check = [&](long code) {
+      if (code < 0) throw SystemError("note the owner of the copy of", shown, static_cast<int>(-code));
+    };
+    std::lock_guard hold(mutex_);
+    if (!target_.is_open()) check(target_.open((to_ + "/owners").c_str(), (to_ + "/ROOT").c_str(), guest::Owners::Mode::read_write));
+    check(target_.key_of(target_dir, name.c_str(), to));
+    check(target_.set(to, owner));
+    char names[4096], value[4096];
+    long size = source_.list_xattr(from, names, sizeof names);
+    for (long at = 0; at < size;) {
+      guest::Text attribute(names + at, std::char_traits<char>::length(names + at));
+      long length = source_.get_xattr(from, attribute, value, sizeof value);
+      if (length >= 0) check(target_.set_xattr(to, attribute, value, static_cast<std::size_t>(length), 0));
+      at += static_cast<long>(attribute.size) + 1;
+    }
+  }
+
+ private:
+  std::string to_;
+  std::mutex mutex_;
+  guest::Owners source_, target_;
+};
+
+// A directory and its copy, open as long as somebody works in them. Its own attributes come when all is in it.
+struct Level {
+  UniqueFd from, to;
+  std::size_t pending = 0;  // files on their way
+  bool left = false;        // no more will come
+  struct stat status {};
+  std::string path;
+};
+
+struct Job {
+  std::shared_ptr<Level> level;
+  std::string name, path;
+  struct stat status {};
+};
+
+class Copier : public TreeVisitor {
+ public:
+  Copier(const std::string& from, const std::string& to, Progress& progress, const std::function<void()>& tick)
+      : from_(from), to_(to), progress_(progress), tick_(tick), owners_(from, to), files_(abilities_) {
+    unsigned count = std::clamp(std::thread::hardware_concurrency(), 2u, 8u);
+    for (unsigned i = 0; i < count; ++i) threads_.emplace_back([this] { work(); });
+  }
+  ~Copier() override {
+    {
+      std::lock_guard hold(mutex_);
+      stop_ = true;
+    }
+    work_.notify_all();
+    for (auto& thread : threads_) thread.join();
+  }
+
+  CopyResult run() {
+    walk_tree(from_, WalkOrder::as_found, *this);
+    std::unique_lock hold(mutex_);
+    room_.wait(hold, [this] { return (jobs_.empty() && running_ == 0) || failure_; });
+    if (failure_) std::rethrow_exception(failure_);
+    hold.unlock();
+    UniqueFd top = open_fd(to_, O_RDONLY | O_DIRECTORY);
+    std::sort(closed_.rbegin(), closed_.rend());  // inner ones first
+    for (const auto& [path, mode] : closed_)
+      if (::fchmodat(top.get(), path.c_str(), mode, 0) != 0) throw_errno("set mode of the copy of", cat(from_, "/", printable(path)));
+    result_.shared = abilities_.shared;
+    return result_;
+  }
 
   bool enter(const WalkEntry& entry) override {
+    auto level = std::make_shared<Level>();
+    level->status = entry.status;
+    level->path = entry.path;
     if (entry.path.empty()) {
-      stack_.push_back(open_fd(to_, O_RDONLY | O_DIRECTORY));
-      return true;
+      level->to = open_fd(to_, O_RDONLY | O_DIRECTORY);
+    } else {
+      bool exists = entry.path == "ROOT";
+      if (!exists && ::mkdirat(target_dir(), entry.name.c_str(), 0700) != 0) throw_errno("make directory", shown(entry.path));
+      level->to = open_fd_at(target_dir(), entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+      copy_owner(entry);
     }
-    bool exists = entry.path == "ROOT";
-    if (!exists && ::mkdirat(stack_.back().get(), entry.name.c_str(), 0700) != 0) throw_errno("make directory", shown(entry));
-    UniqueFd made = open_fd_at(stack_.back().get(), entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    stack_.push_back(std::move(made));
+    stack_.push_back(std::move(level));
     return true;
   }
 
   void leave(const WalkEntry& entry) override {
-    UniqueFd made = std::move(stack_.back());
+    auto level = std::move(stack_.back());
     stack_.pop_back();
-    if (entry.path.empty()) return;
-    UniqueFd source(::openat(entry.dir, entry.name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (source) copy_attributes(source.get(), made.get());
-    give_status(made.get(), entry);
-    copy_owner(entry);
+    if (level->path.empty()) return;
+    if (!level->from) level->from.reset(::openat(entry.dir, entry.name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    bool is_last;
+    {
+      std::lock_guard hold(mutex_);
+      level->left = true;
+      is_last = level->pending == 0;
+    }
+    if (is_last) finish(*level, files_);
   }
 
   void visit(const WalkEntry& entry) override {
     if (is_side_store(entry.path) || S_ISSOCK(entry.status.st_mode)) return;
-    progress_.add(0, 1);
-    ++result.files;
+    if (!stack_.back()->from) stack_.back()->from.reset(::fcntl(entry.dir, F_DUPFD_CLOEXEC, 3));
+    if (!stack_.back()->from) throw_errno("open directory of", shown(entry.path));
+    bool is_file = S_ISREG(entry.status.st_mode);
+    if (is_file) result_.bytes += static_cast<std::uint64_t>(entry.status.st_size);
+    progress_.add(is_file ? static_cast<std::uint64_t>(entry.status.st_size) : 0, 1);
+    if (++result_.files % 64 == 0 && tick_) tick_();
+    bool may_wait = (stack_.back()->status.st_mode & 0100) != 0;  // else the directory is open to us only now
+    if (is_file && entry.status.st_nlink == 1 && may_wait) return queue(entry);
     if (entry.status.st_nlink > 1 && link_to_known(entry)) return;
-    switch (entry.status.st_mode & S_IFMT) {
-      case S_IFREG: copy_file(entry); break;
-      case S_IFLNK: copy_link(entry); break;
-      default: copy_special(entry); break;
+    if (is_file) {
+      copy_file({stack_.back(), entry.name, entry.path, entry.status}, files_);
+    } else {
+      if (S_ISLNK(entry.status.st_mode)) copy_link(entry);
+      else copy_special(entry);
+      copy_owner(entry);
     }
-    copy_owner(entry);
     if (entry.status.st_nlink > 1) known_[{entry.status.st_dev, entry.status.st_ino}] = entry.path;
   }
 
  private:
-  std::string shown(const WalkEntry& entry) const { return cat(from_, "/", printable(entry.path)); }
-  int target_dir() const { return stack_.back().get(); }
+  std::string shown(const std::string& path) const { return cat(from_, "/", printable(path)); }
+  int target_dir() const { return stack_.back()->to.get(); }
+
+  void queue(const WalkEntry& entry) {
+    std::unique_lock hold(mutex_);
+    room_.wait(hold, [this] { return jobs_.size() < kMostJobs || failure_; });
+    if (failure_) std::rethrow_exception(failure_);
+    ++stack_.back()->pending;
+    jobs_.push_back({stack_.back(), entry.name, entry.path, entry.status});
+    work_.notify_one();
+  }
+
+  void work() {
+    FileCopier files(abilities_);
+    std::unique_lock hold(mutex_);
+    while (true) {
+      work_.wait(hold, [this] { return stop_ || !jobs_.empty(); });
+      if (stop_) return;
+      Job job = std::move(jobs_.front());
+      jobs_.pop_front();
+      ++running_;
+      bool skip = failure_ != nullptr;
+      hold.unlock();
+      std::exception_ptr failure;
+      bool finishes = false;
+      try {
+        if (!skip) copy_file(job, files);
+        {
+          std::lock_guard again(mutex_);
+          finishes = --job.level->pending == 0 && job.level->left;
+        }
+        if (finishes && !skip) finish(*job.level, files);
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      job.level.reset();
+      hold.lock();
+      if (failure && !failure_) failure_ = failure;
+      --running_;
+      room_.notify_one();
+    }
+  }
 
   bool link_to_known(const WalkEntry& entry) {
     auto known = known_.find({entry.status.st_dev, entry.status.st_ino});
     if (known == known_.end()) return false;
-    if (::linkat(stack_.front().get(), known->second.c_str(), target_dir(), entry.name.c_str(), 0) == 0) return true;
-    if (errno != EMLINK && errno != EPERM && errno != EOPNOTSUPP) throw_errno("make hard link", shown(entry));
+    if (::linkat(stack_.front()->to.get(), known->second.c_str(), target_dir(), entry.name.c_str(), 0) == 0) return true;
+    if (errno != EMLINK && errno != EPERM && errno != EOPNOTSUPP) throw_errno("make hard link", shown(entry.path));
     return false;
   }
 
-  void give_status(int fd, const WalkEntry& entry) {
-    if (entry.status.st_gid != own_gid_ && ::fchown(fd, static_cast<uid_t>(-1), entry.status.st_gid) != 0 && errno != EPERM)
-      throw_errno("set group of the copy of", shown(entry));
-    if (::fchmod(fd, entry.status.st_mode & 07777) != 0) throw_errno("set mode of the copy of", shown(entry));
-    const timespec times[2] = {entry.status.st_atim, entry.status.st_mtim};
+  void give_group(int dir, const char* name, const struct stat& status, const std::string& path) {
+    if (status.st_gid == own_gid_) return;
+    int flags = name[0] ? AT_SYMLINK_NOFOLLOW : AT_EMPTY_PATH;
+    if (::fchownat(dir, name, static_cast<uid_t>(-1), status.st_gid, flags) != 0 && errno != EPERM)
+      throw_errno("set group of the copy of", shown(path));
+  }
+
+  void give_status(int fd, const struct stat& status, mode_t mode, const std::string& path) {
+    give_group(fd, "", status, path);
+    if (::fchmod(fd, mode) != 0) throw_errno("set mode of the copy of", shown(path));
+    const timespec times[2] = {status.st_atim, status.st_mtim};
     ::futimens(fd, times);
   }
 
-  // user.* and what else we may read and set; what is refused on the other side cannot be kept.
-  void copy_attributes(int from, int to) {
-    char names[4096];
-    ssize_t size = ::flistxattr(from, names, sizeof names);
-    for (ssize_t at = 0; at < size; at += static_cast<ssize_t>(std::char_traits<char>::length(names + at)) + 1) {
-      ssize_t length = ::fgetxattr(from, names + at, buffer_.data(), buffer_.size());
-      if (length >= 0) ::fsetxattr(to, names + at, buffer_.data(), static_cast<std::size_t>(length), 0);
+  void finish(Level& level, FileCopier& files) {
+    if (level.from) files.attributes(level.from.get(), level.to.get());
+    mode_t mode = level.status.st_mode & 07777;
+    // One that cannot be gone through stays open until all hard links are made.
+    bool is_closed = (mode & 0300) != 0300;
+    if (is_closed) {
+      std::lock_guard hold(mutex_);
+      closed_.emplace_back(level.path, mode);
     }
+    give_status(level.to.get(), level.status, is_closed ? mode | 0700 : mode, level.path);
   }
 
-  UniqueFd open_source(const WalkEntry& entry) {
+  UniqueFd open_source(const Job& job) {
     constexpr int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
-    UniqueFd fd(::openat(entry.dir, entry.name.c_str(), flags));
-    if (fd || errno != EACCES || entry.status.st_uid != ::geteuid()) {
-      if (!fd) throw_errno("read", shown(entry));
-      return fd;
-    }
-    if (::fchmodat(entry.dir, entry.name.c_str(), 0600, 0) != 0) throw_errno("read", shown(entry));
-    fd.reset(::openat(entry.dir, entry.name.c_str(), flags));
+    int dir = job.level->from.get();
+    UniqueFd fd(::openat(dir, job.name.c_str(), flags));
+    if (fd || errno == ENOENT) return fd;
+    if (errno != EACCES || job.status.st_uid != ::geteuid()) throw_errno("read", shown(job.path));
+    if (::fchmodat(dir, job.name.c_str(), 0600, 0) != 0) throw_errno("read", shown(job.path));
+    fd.reset(::openat(dir, job.name.c_str(), flags));
     int error = errno;
-    ::fchmodat(entry.dir, entry.name.c_str(), entry.status.st_mode & 07777, 0);
-    if (!fd) throw SystemError("read", shown(entry), error);
+    ::fchmodat(dir, job.name.c_str(), job.status.st_mode & 07777, 0);
+    if (!fd) throw SystemError("read", shown(job.path), error);
     return fd;
   }
 
-  void copy_file(const WalkEntry& entry) {
-    UniqueFd from = open_source(entry);
-    UniqueFd to = open_fd_at(target_dir(), entry.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-    copy_content(from.get(), to.get(), entry);
-    copy_attributes(from.get(), to.get());
-    give_status(to.get(), entry);
-    to.close_checked(shown(entry));
-  }
-
-  void copy_content(int from, int to, const WalkEntry& entry) {
-    auto size = static_cast<std::uint64_t>(entry.status.st_size);
-    if (size == 0) return;
-    result.bytes += size;
-    progress_.add(size);
-    if (can_share_) {
-      if (::ioctl(to, FICLONE, from) == 0) {
-        ++result.shared;
-        return;
-      }
-      can_share_ = false;
-    }
-    bool has_holes = static_cast<std::uint64_t>(entry.status.st_blocks) * 512 < size && size > 4096;
-    if (!has_holes) return copy_range(from, to, 0, size, entry);
-    off_t end = 0;
-    while (true) {
-      off_t data = ::lseek(from, end, SEEK_DATA);
-      if (data < 0) break;
-      end = ::lseek(from, data, SEEK_HOLE);
-      if (end < 0) throw_errno("read", shown(entry));
-      copy_range(from, to, static_cast<std::uint64_t>(data), static_cast<std::uint64_t>(end - data), entry);
-    }
-    if (errno != ENXIO) return copy_range(from, to, 0, size, entry);
-    if (::ftruncate(to, entry.status.st_size) != 0) throw_errno("set size of the copy of", shown(entry));
-  }
-
-  // Up to `length` bytes: a file that becomes shorter meanwhile is copied as it is then.
-  void copy_range(int from, int to, std::uint64_t at, std::uint64_t length, const WalkEntry& entry) {
-    auto in = static_cast<off_t>(at), out = in;
-    while (length > 0) {
-      if (can_copy_in_kernel_ && length > kBuffer) {
-        ssize_t done = ::copy_file_range(from, &in, to, &out, std::min<std::uint64_t>(length, 1u << 30), 0);
-        if (done == 0) return;
-        if (done > 0) {
-          length -= static_cast<std::uint64_t>(done);
-          continue;
-        }
-        if (errno == ENOSPC || errno == EIO || errno == EDQUOT) throw_errno("copy", shown(entry));
-        can_copy_in_kernel_ = false;
-      }
-      ssize_t got = ::pread(from, buffer_.data(), std::min<std::uint64_t>(length, buffer_.size()), in);
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) throw_errno("read", shown(entry));
-      if (got == 0) return;
-      for (ssize_t written = 0; written < got;) {
-        ssize_t done = ::pwrite(to, buffer_.data() + written, static_cast<std::size_t>(got - written), out + written);
-        if (done < 0 && errno == EINTR) continue;
-        if (done < 0) throw_errno("write the copy of", shown(entry));
-        written += done;
-      }
-      in += got;
-      out += got;
-      length -= static_cast<std::uint64_t>(got);
-    }
+  void copy_file(const Job& job, FileCopier& files) {
+    UniqueFd from = open_source(job);
+    if (!from) return;  // it vanished
+    UniqueFd to = open_fd_at(job.level->to.get(), job.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    files.content(from.get(), to.get(), job.status, shown(job.path));
+    files.attributes(from.get(), to.get());
+    give_status(to.get(), job.status, job.status.st_mode & 07777, job.path);
+    to.close_checked(shown(job.path));
+    if (starts_with_word(job.path, "ROOT")) owners_.copy(job.status, job.level->from.get(), job.level->to.get(), job.name, shown(job.path));
   }
 
   void copy_link(const WalkEntry& entry) {
-    ssize_t length = ::readlinkat(entry.dir, entry.name.c_str(), buffer_.data(), buffer_.size() - 1);
-    if (length < 0) throw_errno("read link", shown(entry));
-    buffer_[static_cast<std::size_t>(length)] = '\0';
-    if (::symlinkat(buffer_.data(), target_dir(), entry.name.c_str()) != 0) throw_errno("copy link", shown(entry));
+    char target[4096 + 1];
+    ssize_t length = ::readlinkat(entry.dir, entry.name.c_str(), target, sizeof target - 1);
+    if (length < 0) throw_errno("read link", shown(entry.path));
+    target[length] = '\0';
+    if (::symlinkat(target, target_dir(), entry.name.c_str()) != 0) throw_errno("copy link", shown(entry.path));
     finish_by_name(entry);
   }
 
   void copy_special(const WalkEntry& entry) {
     if (::mknodat(target_dir(), entry.name.c_str(), entry.status.st_mode & (S_IFMT | 07777), entry.status.st_rdev) != 0)
-      throw_errno("copy special file", shown(entry));
+      throw_errno("copy special file", shown(entry.path));
     ::fchmodat(target_dir(), entry.name.c_str(), entry.status.st_mode & 07777, 0);
     finish_by_name(entry);
   }
 
   void finish_by_name(const WalkEntry& entry) {
-    if (entry.status.st_gid != own_gid_)
-      if (::fchownat(target_dir(), entry.name.c_str(), static_cast<uid_t>(-1), entry.status.st_gid, AT_SYMLINK_NOFOLLOW) != 0 && errno != EPERM)
-        throw_errno("set group of the copy of", shown(entry));
+    give_group(target_dir(), entry.name.c_str(), entry.status, entry.path);
     const timespec times[2] = {entry.status.st_atim, entry.status.st_mtim};
     ::utimensat(target_dir(), entry.name.c_str(), times, AT_SYMLINK_NOFOLLOW);
   }
 
   void copy_owner(const WalkEntry& entry) {
-    const auto& status = entry.status;
-    if (!source_owners_.is_open() || !starts_with_word(entry.path, "ROOT")) return;
-    if (!source_owners_.knows_inode(status.st_dev, status.st_ino)) return;
-    guest::FileKey from, to;
-    guest::Owner owner;
-    if (source_owners_.key_of(entry.dir, entry.name.c_str(), from) < 0 || !source_owners_.find(from, owner)) return;
-    auto check = [&](long code) {
-      if (code < 0) throw SystemError("note the owner of the copy of", shown(entry), static_cast<int>(-code));
-    };
-    if (!target_owners_.is_open())
-      check(target_owners_.open((to_ + "/owners").c_str(), (to_ + "/ROOT").c_str(), guest::Owners::Mode::read_write));
-    check(target_owners_.key_of(target_dir(), entry.name.c_str(), to));
-    check(target_owners_.set(to, owner));
-    char names[4096];
-    long size = source_owners_.list_xattr(from, names, sizeof names);
-    for (long at = 0; at < size;) {
-      guest::Text name(names + at, std::char_traits<char>::length(names + at));
-      long length = source_owners_.get_xattr(from, name, buffer_.data(), buffer_.size());
-      if (length >= 0) check(target_owners_.set_xattr(to, name, buffer_.data(), static_cast<std::size_t>(length), 0));
-      at += static_cast<long>(name.size) + 1;
-    }
+    if (starts_with_word(entry.path, "ROOT")) owners_.copy(entry.status, entry.dir, target_dir(), entry.name, shown(entry.path));
   }
 
   std::string from_, to_;
   Progress& progress_;
-  std::vector<char> buffer_;
-  std::vector<UniqueFd> stack_;  // directories of the copy, the top one first
+  const std::function<void()>& tick_;
+  OwnerCopier owners_;
+  CopyAbilities abilities_;
+  FileCopier files_;  // of the caller's thread
+  CopyResult result_;
+  std::vector<std::shared_ptr<Level>> stack_;  // the top one first
   std::map<std::pair<dev_t, ino_t>, std::string> known_;
-  guest::Owners source_owners_, target_owners_;
   gid_t own_gid_ = ::getegid();
-  bool can_share_ = true, can_copy_in_kernel_ = true;
+
+  std::mutex mutex_;
+  std::condition_variable work_, room_;
+  std::deque<Job> jobs_;
+  std::vector<std::pair<std::string, mode_t>> closed_;
+  std::size_t running_ = 0;
+  bool stop_ = false;
+  std::exception_ptr failure_;
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace
 
-CopyResult copy_container_tree(const std::string& from, const std::string& to, Progress& progress) {
-  Copier copier(from, to, progress);
-  walk_tree(from, WalkOrder::as_found, copier);
-  return copier.result;
+CopyResult copy_container_tree(const std::string& from, const std::string& to, Progress& progress, const std::function<void()>& tick) {
+  return Copier(from, to, progress, tick).run();
 }
 
 }  // namespace udocker::ops

@@ -3,6 +3,7 @@
 #include "util/progress.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace udocker::ops {
@@ -13,7 +14,8 @@ struct CopyResult {
 
 // Copies what is in the container directory `from` to the existing directory `to`, in which only an empty ROOT may be.
 // Hard links, holes, modes, times and extended attributes are kept; owners kept in the side store are written into a
-// store for the copy. Sockets are left out. Throws SystemError; `to` then holds a part.
-CopyResult copy_container_tree(const std::string& from, const std::string& to, Progress& progress);
+// store for the copy. Sockets are left out. Files are copied by several threads; `tick` is called now and then by the
+// caller's. Throws SystemError; `to` then holds a part.
+CopyResult copy_container_tree(const std::string& from, const std::string& to, Progress& progress, const std::function<void()>& tick);
 
 }  // namespace udocker::ops
