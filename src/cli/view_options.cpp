@@ -118,20 +118,24 @@ class Parser {
     out_.ids = {{0, 0}};
   }
 
+  // Takes ":word", or the whole text "word", off the end.
+  static bool take_end(std::string& text, std::string_view word) {
+    if (text == word) {
+      text.clear();
+      return true;
+    }
+    if (text.size() <= word.size() || !text.ends_with(word) || text[text.size() - word.size() - 1] != ':') return false;
+    text.erase(text.size() - word.size() - 1);
+    return true;
+  }
+
   void bind(const std::string& text) {
     ViewBind bind;
     auto colon = text.find(':');
     std::string host = text.substr(0, colon);
     std::string guest = colon == std::string::npos ? "" : text.substr(colon + 1);
-    for (bool more = true; more;) {
-      more = false;
-      for (const char* option : {":ro", ":rw", ":z", ":Z"}) {
-        if (!guest.ends_with(option) && guest != option + 1) continue;
-        if (std::strcmp(option, ":ro") == 0) bind.read_only = true;
-        guest.resize(guest.size() - std::min(guest.size(), std::strlen(option)));
-        more = !guest.empty();
-        break;
-      }
+    while (take_end(guest, "ro")) bind.read_only = true;
+    while (take_end(guest, "rw") || take_end(guest, "z") || take_end(guest, "Z")) {
     }
     if (guest.ends_with('!')) {
       bind.keep_link = true;
@@ -179,12 +183,17 @@ class Parser {
     if (fields.size() > 2) out_.release = fields[2];
   }
 
+  static uint16_t port_number(std::string_view text, const std::string& whole) {
+    auto number = parse_number(text);
+    if (!number || *number > 65535) throw UsageError(cat("not guest:host ports: ", printable(whole)));
+    return static_cast<uint16_t>(*number);
+  }
+
   void port(const std::string& text) {
     auto colon = text.find(':');
-    auto guest = parse_number(std::string_view(text).substr(0, colon));
-    auto host = colon == std::string::npos ? std::nullopt : parse_number(std::string_view(text).substr(colon + 1));
-    if (!guest || !host || *guest > 65535 || *host > 65535) throw UsageError(cat("not guest:host ports: ", printable(text)));
-    out_.ports.emplace_back(static_cast<uint16_t>(*guest), static_cast<uint16_t>(*host));
+    std::string_view all = text;
+    std::string_view host = colon == std::string::npos ? std::string_view() : all.substr(colon + 1);
+    out_.ports.emplace_back(port_number(all.substr(0, colon), text), port_number(host, text));
   }
 
   const std::vector<std::string>& words_;
