@@ -34,6 +34,14 @@ bool is_stop_signal(int signal) {
   return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
 }
 
+std::string read_small_file(const std::string& path) {
+  char text[2048];
+  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  ssize_t size = fd < 0 ? 0 : ::read(fd, text, sizeof text);
+  if (fd >= 0) ::close(fd);
+  return std::string(text, static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+}
+
 long request(int what, pid_t tid, unsigned long data = 0) { return trace(what, tid, 0L, data); }
 
 }  // namespace
@@ -148,9 +156,25 @@ void Engine::on_gone(pid_t tid, int status) {
     main_gone_ = true;
     status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
+  if (auto found = tracees_.find(tid); found != tracees_.end()) adopt_orphans(*found->second);
   if (last_ && last_->tid == tid) last_ = nullptr;
   tracees_.erase(tid);
   listed_.erase(tid);
+}
+
+// A parent that is killed at its fork event never reports the child, which waits for that.
+void Engine::adopt_orphans(const Tracee& dying) {
+  if (!dying.place || !dying.space) return;
+  for (auto& [tid, child] : tracees_) {
+    if (!child->waiting || child->inherited) continue;
+    std::string status = read_small_file(cat("/proc/", tid, "/status"));
+    auto at = status.find("\nPPid:\t");
+    pid_t parent = at == std::string::npos ? 0 : static_cast<pid_t>(std::strtol(status.c_str() + at + 7, nullptr, 10));
+    if (parent != dying.tgid && tracees_.contains(parent)) continue;
+    inherit(*child, dying, 0);
+    child->waiting = false;
+    resume(*child);
+  }
 }
 
 void Engine::on_stop(Tracee& tracee, int status) {
@@ -288,6 +312,7 @@ bool Engine::scratch_ready(Tracee& tracee, Registers& registers) {
   for (int i = 0; i < 6; ++i) tracee.call.arg[i] = registers.argument(i, false);
   tracee.mapping = 1;
   tracee.in_call = true;
+  tracee.skip_entry = old_order_ && options_.seccomp;
   resume(tracee);
   return false;
 }
@@ -393,13 +418,16 @@ void Engine::apply(Tracee& tracee, Registers& registers) {
       break;
   }
   tracee.finishing = decision.post != guest::Post::none && decision.post != guest::Post::close_extra;
-  if (tracee.finishing) tracee.in_call = true;
+  if (tracee.finishing) {
+    tracee.in_call = true;
+    tracee.skip_entry = old_order_ && options_.seccomp;
+  }
   resume(tracee);
 }
 
 void Engine::on_exit(Tracee& tracee) {
-  if (old_order_ && options_.seccomp && !tracee.restore && tracee.mapping == 0 && !tracee.finishing) {
-    tracee.in_call = false;
+  if (tracee.skip_entry) {
+    tracee.skip_entry = false;
     return resume(tracee);
   }
   tracee.in_call = false;

@@ -49,6 +49,7 @@ class Engine {
   void replace_copies(Tracee& tracee, const guest::Row& row, TraceeMemory& memory);
   void on_exit(Tracee& tracee);
   void on_gone(pid_t tid, int status);
+  void adopt_orphans(const Tracee& dying);
   void run_exec(Tracee& tracee, Registers& registers);
   void engine_call(Tracee& tracee, Registers& registers);
   bool scratch_ready(Tracee& tracee, Registers& registers);

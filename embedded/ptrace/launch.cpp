@@ -191,11 +191,8 @@ void Engine::start() {
 }
 
 void Engine::take_listener(pid_t pid, int number) {
-  constexpr long kPidfdOpen = 434, kPidfdGetfd = 438;
-  int process = static_cast<int>(::syscall(kPidfdOpen, pid, 0));
-  int listener = static_cast<int>(::syscall(kPidfdGetfd, process, number, 0));
+  int listener = descriptor_of(pid, number);
   int reason = errno;
-  if (process >= 0) ::close(process);
   if (listener < 0) throw SystemError("take the listener of", options_.argv[0], reason);
   notifier_->start(listener);
 }

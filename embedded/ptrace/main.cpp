@@ -24,7 +24,7 @@ int ptrace_main(int argc, char** argv) {
   }
   if (options.argv.empty()) options.argv = {"/bin/sh", "-l"};
   std::string stand_ins;
-  std::vector<char> block = cli::make_view(options, &stand_ins);
+  auto& block = *new std::vector<char>(cli::make_view(options, &stand_ins));
   ptrace::EngineOptions settings;
   settings.argv = options.argv;
   settings.workdir = options.workdir;
@@ -37,7 +37,8 @@ int ptrace_main(int argc, char** argv) {
     const std::string& path;
     ~Cleaner() { cli::remove_stand_ins(path); }
   } cleaner{stand_ins};
-  ptrace::Engine engine(*reinterpret_cast<guest::View*>(block.data()), settings);
+  // Never destroyed: its second thread ends with the process.
+  auto& engine = *new ptrace::Engine(*reinterpret_cast<guest::View*>(block.data()), settings);
   return engine.run();
 }
 

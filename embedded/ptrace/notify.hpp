@@ -38,5 +38,7 @@ class Notifier {
 // Installs the filter with a listener; its descriptor, or -1 when the kernel cannot.
 int install_with_listener(const void* program);
 bool listener_supported();
+// A copy of another process's descriptor; -1 and errno.
+int descriptor_of(pid_t pid, int number);
 
 }  // namespace udocker::ptrace

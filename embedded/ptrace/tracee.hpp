@@ -39,6 +39,7 @@ struct Tracee {
   bool waiting = false;    // stopped until then
   bool in_call = false;    // between entry and exit stop of a call
   bool force_result = false;
+  bool skip_entry = false;  // kernels before 4.8 report the entry after the seccomp stop
   bool finishing = false;  // finish() is due at the exit stop
   bool restore = false;    // arguments are put back at the exit stop
   int mapping = 0;         // state of the scratch mapping call (see engine.cpp)
