@@ -254,7 +254,13 @@ void Actor::sysfs(const Step& step) {
   } catch (const SystemError& error) {
     if (error.errno_value() != EPERM && error.errno_value() != EACCES) refuse(step, "sysfs", error);
     host::mount_at("/sys", place.get(), step.target, {}, MS_BIND | MS_REC, {});
-    host::change_flags(target(step).get(), step.target, (step.options.flags & kBindFlags) | MS_RDONLY, 0);
+    UniqueFd done = target(step);
+    unsigned long flags = (step.options.flags & (MS_NOSUID | MS_NODEV | MS_NOEXEC)) | MS_RDONLY;
+    try {
+      host::change_flags_recursive(done.get(), step.target, flags, 0);
+    } catch (const NotSupported&) {
+      host::change_flags(done.get(), step.target, flags, 0);
+    }
   }
   finish_mount(step);
 }
@@ -272,7 +278,13 @@ void Actor::cgroup(const Step& step) {
     int saved = errno;
     refuse(step, "cgroup", SystemError("bind /sys/fs/cgroup on", step.target, saved));
   }
-  host::change_flags(target(step).get(), step.target, flags & kBindFlags, 0);
+  // Every hierarchy below, or a writable one would give the host away to the container's root.
+  UniqueFd done = target(step);
+  try {
+    host::change_flags_recursive(done.get(), step.target, flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC), 0);
+  } catch (const NotSupported&) {
+    ::umount2(host::fd_path(done.get()).c_str(), kDetach);
+  }
 }
 
 void Actor::device(const Step& step) {

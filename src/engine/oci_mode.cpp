@@ -22,14 +22,14 @@ oci::Mount mount_of(const char* destination, const char* type, const char* sourc
   return {destination, type, source, std::move(options), {}, {}};
 }
 
-std::vector<oci::Mount> base_mounts(const RunPlan& plan) {
+std::vector<oci::Mount> base_mounts(const RunPlan& plan, bool recursive_read_only) {
   std::vector<oci::Mount> all = {
       mount_of("/proc", "proc", "proc", {}),
       mount_of("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}),
       mount_of("/dev/pts", "devpts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"}),
       mount_of("/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", "size=2g"}),
       mount_of("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}),
-      mount_of("/sys", "none", "/sys", {"rbind", "nosuid", "noexec", "nodev", "ro"}),
+      mount_of("/sys", "none", "/sys", {"rbind", "nosuid", "noexec", "nodev", recursive_read_only ? "rro" : "ro"}),
   };
   // A volume on one of these takes its place, and that of what lies below it.
   std::erase_if(all, [&](const oci::Mount& mount) {
@@ -82,7 +82,7 @@ oci::Config make_config(const RunPlan& plan, const OciFacts& facts, Runtime runt
   process.gid = plan.gid;
   if (plan.uid == 0) process.capabilities = oci::Capabilities{kCapabilities, kCapabilities, kCapabilities, kCapabilities, kCapabilities};
   config.hostname = plan.hostname.empty() ? facts.host_name : plan.hostname;
-  config.mounts = base_mounts(plan);
+  config.mounts = base_mounts(plan, facts.recursive_read_only && runtime == Runtime::own);
   if (runtime == Runtime::of_host) process.terminal = facts.terminal;
   else config.domainname = plan.domainname;
   for (const auto& bind : plan.binds) config.mounts.push_back(bind_mount(bind.host, bind.guest, bind.access == Access::read_only, facts));
