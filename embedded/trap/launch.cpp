@@ -1,5 +1,7 @@
 #include "embedded/trap/launch.hpp"
 
+#include "embedded/trap/nested.hpp"
+#include "embedded/trap/runtime/abi.hpp"
 #include "embedded/trap/runtime/start_words.hpp"
 #include "embedded/trap/settings.hpp"
 #include "embedded/trap/supervisor.hpp"
@@ -87,13 +89,25 @@ constexpr std::uint16_t kMachine = guest::kMachineX86_64;
 constexpr std::uint16_t kMachine = guest::kMachineAarch64;
 #endif
 
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+  std::vector<char*> out;
+  for (std::string& text : texts) out.push_back(text.data());
+  out.push_back(nullptr);
+  return out;
+}
+
 [[noreturn]] void execute(const Lookup& look, const Shared& shared, const std::string& runtime, const std::string& name,
-                          std::vector<std::string> argv) {
+                          std::vector<std::string> argv, const Settings* outer) {
   std::vector<char> first(64 * 1024);
   WordWriter writer(first.data(), first.size());
+  auto add_host = [&](guest::Text path) {
+    std::string text(path.data, path.size);
+    if (outer) text = outer_path(*outer, text);
+    writer.add({text.data(), text.size()});
+  };
   writer.add({shared.path.data(), shared.path.size()});
-  writer.add(look.plan.program.text());
-  writer.add(look.plan.kind == guest::ExecKind::dynamic ? look.plan.interpreter.text() : guest::Text(""));
+  add_host(look.plan.program.text());
+  add_host(look.plan.kind == guest::ExecKind::dynamic ? look.plan.interpreter.text() : guest::Text(""));
   writer.add(look.plan.program_guest.text());
   writer.add("/");
   writer.add("");
@@ -106,21 +120,30 @@ constexpr std::uint16_t kMachine = guest::kMachineAarch64;
     argv.erase(argv.begin());
   }
   for (std::string& word : argv) words.push_back(std::move(word));
-  host::exec_program(runtime, words, host::environment());
+  if (!outer) host::exec_program(runtime, words, host::environment());
+  auto environment = host::environment();
+  int error = execute_outside(*outer, runtime.c_str(), pointers(words).data(), pointers(environment).data());
+  throw SystemError("execute", runtime, error);
 }
+
+// The outer engine's runtime serves both; the host names it.
+RuntimeFile runtime_of(const Settings& outer) { return {reinterpret_cast<const char*>(&outer) + outer.runtime_at, {}}; }
 
 }  // namespace
 
 int launch(const cli::ViewOptions& options, const Folders& folders, const std::vector<std::string>& words) {
-  RuntimeFile runtime = unpack_runtime(folders.lib);
+  const Settings* outer = find_outer();
+  RuntimeFile runtime = outer ? runtime_of(*outer) : unpack_runtime(folders.lib);
   std::unique_ptr<TempDir> stand_ins;
   std::string tmp = options.tmp_dir.empty() ? "/tmp" : options.tmp_dir;
   if (!options.binds.empty() && ::access(tmp.c_str(), W_OK) == 0) stand_ins = std::make_unique<TempDir>(tmp, "udocker-trap");
   std::vector<char> view = cli::make_view(options, stand_ins ? stand_ins->path() : "");
-  Shared shared = make_shared(view, runtime.path, usable_cache(folders.cache));
+  std::string cache = usable_cache(folders.cache);
+  Shared shared = outer ? make_shared(merge_views(*outer, view), runtime.path, outer_path(*outer, cache))
+                        : make_shared(view, runtime.path, cache);
 
   auto look = std::make_unique<Lookup>();
-  look->place.view = &shared.view();
+  look->place.view = reinterpret_cast<const guest::View*>(view.data());
   look->place.pid = look->place.tid = ::getpid();
   look->place.self = true;
   enter_workdir(*look, options.workdir);
@@ -136,7 +159,7 @@ int launch(const cli::ViewOptions& options, const Folders& folders, const std::v
   }
   auto each_second = [&] { shared.cache()->now = static_cast<std::uint32_t>(std::time(nullptr)); };
   each_second();
-  return supervise([&] { execute(*look, shared, runtime.path, name, argv); },
+  return supervise([&] { execute(*look, shared, runtime.path, name, argv, outer); },
                    options.kill_on_exit ? Leftovers::kill : Leftovers::wait_for, each_second);
 }
 

@@ -12,7 +12,7 @@ inline constexpr std::uint64_t kStubsAt = 0x60000;            // T1: stubs of pa
 inline constexpr std::uint64_t kStubRegion = 0x4000;
 inline constexpr std::uint32_t kMaxRegions = 200;
 inline constexpr std::uint32_t kPlainFiles = 4096;  // keys of files known to have no site
-inline constexpr std::uint32_t kMagic = 0x50525431;
+inline constexpr std::uint32_t kMagic = 0x50525432;  // changes with this file and start_words.hpp
 
 enum Flags : std::uint32_t {
   kPatch = 1,          // T1
@@ -32,6 +32,7 @@ struct Settings {
   std::uint32_t plain_at;    // std::uint64_t[kPlainFiles]
   std::uint32_t view_at;    // guest::View
   std::uint32_t shared_at;  // guest::Shared
+  std::uint64_t raw_call;   // set by the runtime: its trap_final_call, for the engine inside itself
 };
 
 }  // namespace udocker::trap

@@ -83,6 +83,7 @@ void map_settings(guest::Text path) {
   if (made != static_cast<long>(kSettingsAt)) die("cannot map the container's settings", "", made);
   auto* settings = reinterpret_cast<Settings*>(made);
   if (settings->magic != kMagic) die("the container's settings are of another version");
+  settings->raw_call = reinterpret_cast<uint64_t>(trap_final_call);
   me().settings = settings;
   me().view = reinterpret_cast<const guest::View*>(me().text(settings->view_at));
   me().shared = const_cast<guest::Shared*>(reinterpret_cast<const guest::Shared*>(me().text(settings->shared_at)));

@@ -76,6 +76,15 @@ fd = os.memfd_create("x", os.MFD_CLOEXEC); os.write(fd, open("/bin/echo", "rb").
   check_output "$mode: musl, static" "bin" "${start[@]}" -r "$WORK/musl" /bin/sh -c 'cd / && echo b*'
   check_output "$mode: leftovers are killed" "" "${on[@]}" sh -c 'sleep 1000 & exit 0'
 done
+cp "$UDOCKER" root/src/udocker-trap
+on=("${T1[@]}" -r "$WORK/root" -w /)
+if "${on[@]}" /src/udocker-trap --version >/dev/null 2>&1; then
+  check_output "inside itself" "0 /usr/bin/readlink bin" "${on[@]}" -b "$WORK/musl:/mnt" /src/udocker-trap -0 -r / -w /mnt sh -c 'echo $(id -u) $(readlink /proc/self/exe) $(ls -d b*)'
+  check_output "inside itself, another root" "0 busybox" "${on[@]}" -i 5:5 -b "$WORK/musl:/mnt" /src/udocker-trap -0 -r /mnt -b /proc sh -c 'echo $(id -u) $(basename $(readlink /proc/self/exe))'
+else
+  skip "this build cannot run inside the test root"
+fi
+check_output "without any privilege" hello setpriv --no-new-privs --bounding-set=-all "${on[@]}" echo hello
 pgrep -u "$(id -u)" -f 'sleep 1000' >/dev/null && fail "a leftover process lives on" || ok
 if command -v objdump >/dev/null; then
   check_match "patched sites are whole instructions" "^[1-9][0-9]+ sites, none false$" python3 "$here/sites_check.py" "$WORK/lib/copies" \
