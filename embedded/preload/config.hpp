@@ -9,7 +9,7 @@ namespace udocker::preload {
 #define UDOCKER_PL_ARGV0 "UDOCKER_PL_ARGV0="      // argv[0] as the program shall see it
 #define UDOCKER_PL_PROGRAM "UDOCKER_PL_PROGRAM="  // guest path of the program
 #define UDOCKER_PL_SKIP "UDOCKER_PL_SKIP="        // bytes of the library path that are the guest's own
-#define UDOCKER_PL_PATCHER "UDOCKER_PL_PATCHER="  // host path of udocker, for F4
+#define UDOCKER_PL_UDOCKER "UDOCKER_PL_UDOCKER="  // host path of udocker, for F4 and for static programs
 #define UDOCKER_PL_HIDDEN "UDOCKER_PL:"           // before K=V: the guest's own value of a variable that we need
 
 enum HeaderFlag : uint32_t {
@@ -17,6 +17,7 @@ enum HeaderFlag : uint32_t {
   kLoaderReal = 2,      // the loader reads LD_LIBRARY_REAL (F2, F3, F4)
   kPatchAtExec = 4,     // F4
   kAllowStatic = 8,     // static programs run, outside of the view
+  kTrapStatic = 16,     // static programs run under the trap engine
 };
 
 struct Header {

@@ -23,7 +23,7 @@ struct Context {
   const char* config;           // value of the variable; its name stands before it
   const char* preload;          // host path of the object
   const char* library_path;     // host directories of the guest's libraries
-  const char* patcher;          // host path of udocker; "" when files are not patched at exec
+  const char* udocker;          // host path of our own program; "" when it is not needed
   bool (*program_of)(void* context, int pid, guest::GuestPath& out);
   bool has(HeaderFlag flag) const { return (header.flags & flag) != 0; }
 };
@@ -185,10 +185,10 @@ inline void make_environment(const Context& context, char** out, char** envp, co
   texts.add(UDOCKER_PL_ARGV0);
   texts.add(text_of(argv0));
   *out++ = texts.finish();
-  if (context.patcher[0]) {
+  if (context.udocker[0]) {
     texts.begin();
-    texts.add(UDOCKER_PL_PATCHER);
-    texts.add(text_of(context.patcher));
+    texts.add(UDOCKER_PL_UDOCKER);
+    texts.add(text_of(context.udocker));
     *out++ = texts.finish();
   }
   *out = nullptr;
@@ -207,7 +207,7 @@ inline bool patch_program(const Context& context, const guest::ExecPlan& plan) {
   char* none[] = {nullptr};
   const long child = sys::call(__NR_clone, 17 /* SIGCHLD */);
   if (child == 0) {
-    sys::call(__NR_execve, sys::address(context.patcher), sys::address(argv), sys::address(none));
+    sys::call(__NR_execve, sys::address(context.udocker), sys::address(argv), sys::address(none));
     sys::call(__NR_exit_group, 127);
   }
   int status = -1;
@@ -245,6 +245,39 @@ struct Program {
   char** envp;
 };
 
+// A static program goes to the trap engine with the same view, and all that it starts stays there. `words` are the
+// program's, the first one being the path to call it by.
+template <class Run>
+long with_trap(const Context& context, const char* argv0, char** words, size_t count, char** envp, Run run) {
+  const guest::View& view = *context.view;
+  size_t room = 0;
+  for (size_t i = 0; i < view.mount_count; ++i) room += view.mounts[i].guest_size + view.mounts[i].host_size + 8;
+  auto** out = static_cast<char**>(__builtin_alloca((2 * view.mount_count + count + 10) * sizeof(char*)));
+  Writer texts(static_cast<char*>(__builtin_alloca(room)), room);
+  const auto constant = [](const char* text) { return const_cast<char*>(text); };
+  size_t used = 0;
+  out[used++] = constant("udocker-trap");
+  out[used++] = constant("--host-links");
+  out[used++] = constant("--argv0");
+  out[used++] = constant(argv0);
+  out[used++] = constant("-r");
+  out[used++] = constant(view.root().data);
+  for (size_t i = view.mount_count; i-- > 1;) {
+    const guest::Mount& mount = view.mounts[i];
+    if (mount.flags & guest::kMountVirtual) continue;
+    out[used++] = constant("-b");
+    texts.begin();
+    texts.add(view.host_of(mount));
+    texts.add(":");
+    texts.add(view.guest_of(mount));
+    if (mount.flags & guest::kMountReadOnly) texts.add(":ro");
+    out[used++] = texts.finish();
+  }
+  for (size_t i = 0; i < count; ++i) out[used++] = words[i];
+  out[used] = nullptr;
+  return run(Program{context.udocker, out, envp});
+}
+
 // Decides what to execute and calls run(Program) with it; the lists live until run returns. -errno from planning,
 // else what run returns. refuse(guest path) is told of a static program, which gives -EACCES. Uses 60 KB of stack.
 template <class Refuse, class Run>
@@ -269,7 +302,8 @@ long with_program(const Context& context, int dir, const char* path, char** argv
 
   const bool known = plan.program_elf.machine != 0;
   const bool loader = plan.kind == guest::ExecKind::direct && known && is_loader(plan);
-  if (plan.kind == guest::ExecKind::direct && known && !loader && !context.has(kAllowStatic)) {
+  const bool stays_out = plan.kind == guest::ExecKind::direct && known && !loader && !context.has(kAllowStatic);
+  if (stays_out && (!context.has(kTrapStatic) || !context.udocker[0])) {
     refuse(plan.program_guest.text());
     return -EACCES;
   }
@@ -277,7 +311,7 @@ long with_program(const Context& context, int dir, const char* path, char** argv
   if (through_loader && !context.has(kThroughLoader)) {
     const Text interpreter(plan.program_elf.interpreter);
     through_loader = !guest::contains_path(context.view->root(), interpreter);
-    if (through_loader && context.has(kPatchAtExec) && context.patcher[0]) through_loader = !patch_program(context, plan);
+    if (through_loader && context.has(kPatchAtExec) && context.udocker[0]) through_loader = !patch_program(context, plan);
   }
 
   const size_t argc = count_of(argv), envc = count_of(envp);
@@ -285,6 +319,13 @@ long with_program(const Context& context, int dir, const char* path, char** argv
   auto** env = static_cast<char**>(__builtin_alloca((envc + 12) * sizeof(char*)));
   const char* argv0 = plan.prefix_count ? plan.prefix : (argc ? argv[0] : "");
   size_t used = 0;
+  if (stays_out) {
+    const char* words = plan.prefix;
+    for (uint32_t i = 0; i < plan.prefix_count; ++i, words += text_size(words) + 1) out[used++] = const_cast<char*>(words);
+    if (!used) out[used++] = const_cast<char*>(empty ? plan.program_guest.c_str() : path);
+    for (size_t i = 1; i < argc; ++i) out[used++] = argv[i];
+    return with_trap(context, argv0, out, used, envp, run);
+  }
   if (through_loader) {
     out[used++] = const_cast<char*>(argv0);
     if (!is_musl(plan.interpreter.text())) out[used++] = const_cast<char*>("--inhibit-cache");

@@ -18,7 +18,9 @@
 #include <memory>
 
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,20 +39,21 @@ constexpr const char* kOwnHelp =
     "  --lib-dir DIR          where the object that is loaded may be kept\n"
     "  --preload FILE         another object in its place\n"
     "  --patch-time SECONDS   F4: programs older than this need no look\n"
-    "  --allow-static         let static programs run, although they will see the host's files\n";
+    "  --allow-static         let static programs run, although they will see the host's files\n"
+    "  --refuse-static        do not run them under the trap engine either\n";
 
 struct Options {
   cli::ViewOptions view;
   std::string mode = "F1", library_path, lib_dir, object;
   std::uint64_t patch_time = 0;
-  bool allow_static = false;
+  bool allow_static = false, refuse_static = false;
 };
 
 Options parse(const std::vector<std::string>& words) {
   Options options;
   std::vector<std::pair<std::string, std::string>> own;
   options.view = cli::parse_view_options(
-      words, {"--mode=", "--library-path=", "--lib-dir=", "--preload=", "--patch-time=", "--allow-static"}, &own);
+      words, {"--mode=", "--library-path=", "--lib-dir=", "--preload=", "--patch-time=", "--allow-static", "--refuse-static"}, &own);
   for (const auto& [name, value] : own) {
     if (name.starts_with("--mode")) options.mode = value;
     else if (name.starts_with("--library-path")) options.library_path = value;
@@ -58,6 +61,7 @@ Options parse(const std::vector<std::string>& words) {
     else if (name.starts_with("--preload")) options.object = value;
     else if (name.starts_with("--patch-time")) options.patch_time = parse_number(value).value_or(0);
     else if (name.starts_with("--allow-static")) options.allow_static = true;
+    else if (name.starts_with("--refuse-static")) options.refuse_static = true;
   }
   if (options.mode.size() != 2 || options.mode[0] != 'F' || options.mode[1] < '1' || options.mode[1] > '4')
     throw UsageError("--mode must be F1, F2, F3 or F4, not " + printable(options.mode));
@@ -127,12 +131,19 @@ guest::Shared* make_cache(Header& header) {
   return static_cast<guest::Shared*>(at);
 }
 
+// Whether a filter could be set: the kernel looks at the program's address first, so nothing changes.
+bool seccomp_allowed() {
+  return ::prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, nullptr) != 0 && errno == EFAULT;
+}
+
 class Starter {
  public:
   explicit Starter(const Options& options) : options_(options) {
-    block_ = cli::make_view(options.view, "");
+    cli::ViewOptions view_options = options.view;
+    view_options.host_links = true;
+    std::string stand_ins;
+    block_ = cli::make_view(view_options, &stand_ins);
     auto* view = reinterpret_cast<guest::View*>(block_.data());
-    view->flags |= guest::kHostLinks;
     const guest::Text root = view->root();
     root_ = std::string(root.data, root.size);
     if (root_ == "/") throw UsageError("F modes need a root directory other than / (option -r)");
@@ -151,8 +162,8 @@ class Starter {
     context_.preload = object_.c_str();
     libraries_ = options.library_path.empty() ? usual_libraries(root_) : options.library_path;
     context_.library_path = libraries_.c_str();
-    if (options.mode == "F4") patcher_ = host::self_path();
-    context_.patcher = patcher_.c_str();
+    self_ = host::self_path();
+    context_.udocker = self_.c_str();
   }
 
   [[noreturn]] void run() {
@@ -189,7 +200,8 @@ class Starter {
   std::uint32_t flags() const {
     const char digit = options_.mode[1];
     return (digit <= '2' ? kThroughLoader : 0u) | (digit >= '2' ? kLoaderReal : 0u) | (digit == '4' ? kPatchAtExec : 0u) |
-           (options_.allow_static ? kAllowStatic : 0u);
+           (options_.allow_static ? kAllowStatic : 0u) |
+           (options_.refuse_static || !seccomp_allowed() ? 0u : kTrapStatic);
   }
 
   static std::vector<std::string> candidates(const std::string& word, const std::vector<std::string>& variables) {
@@ -223,7 +235,7 @@ class Starter {
 
   const Options& options_;
   std::vector<char> block_;
-  std::string root_, config_, object_, libraries_, patcher_, refused_;
+  std::string root_, config_, object_, libraries_, self_, refused_;
   Context context_{};
 };
 

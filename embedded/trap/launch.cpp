@@ -150,6 +150,7 @@ int launch(const cli::ViewOptions& options, const Folders& folders, const std::v
   std::vector<std::string> argv = options.argv;
   if (argv.empty()) argv = {"/bin/sh", "-l"};
   std::string name = find_guest_program(*look, argv[0]);
+  if (!options.argv0.empty()) argv[0] = options.argv0;
   if (look->plan.kind == guest::ExecKind::emulated || !look->plan.program_elf.is_64 ||
       look->plan.program_elf.machine != kMachine) {
     std::vector<std::string> ptrace{"udocker-proot"};

@@ -87,6 +87,8 @@ class Parser {
     else if (is("-V", "--version", "--about")) out_.show_version = true;
     else if (is("-h", "--help", "--usage")) out_.show_help = true;
     else if (is("--kill-on-exit")) out_.kill_on_exit = true;
+    else if (is("--host-links")) out_.host_links = true;
+    else if (is("--argv0")) out_.argv0 = value(word);
     else if (is("--no-seccomp")) out_.seccomp = false;
     else if (is("--no-listener")) out_.listen = false;
     else if (is("--owners")) out_.owners = absolute(value(word));
@@ -270,6 +272,7 @@ std::vector<char> try_view(const ViewOptions& options, const std::string& stand_
   if (options.fake_root) spec.flags |= guest::kFakeRoot;
   if (options.link_to_symlink) spec.flags |= guest::kLinkToSymlink;
   if (options.any_port) spec.flags |= guest::kAnyPort;
+  if (options.host_links) spec.flags |= guest::kHostLinks;
   spec.uid = options.ids ? options.ids->first : ::geteuid();
   spec.gid = options.ids ? options.ids->second : ::getegid();
   spec.release = text_of(options.release);

@@ -32,6 +32,8 @@ struct ViewOptions {
   bool link_to_symlink = false;
   bool hide_links = false;      // -H: accepted for PRoot's sake
   bool kill_on_exit = false;
+  bool host_links = false;      // --host-links: ROOT's absolute links are host paths (a tree in an F mode)
+  std::string argv0;            // --argv0: what the program sees as its name; empty: as it was called
   bool listen = true;           // --no-listener: no seccomp listener, ptrace stops only
   bool seccomp = true;          // false: --no-seccomp or PROOT_NO_SECCOMP in the environment
   std::string owners;           // side store; empty: owners are not remembered

@@ -1,6 +1,7 @@
 // Absolute symbolic links of a container's tree, to host paths and back.
 #include "engine/fmode_parts.hpp"
 
+#include "guest/owners.hpp"
 #include "util/file.hpp"
 #include "util/strings.hpp"
 
@@ -51,17 +52,26 @@ class Directory {
   bool known_, opened_ = false;
 };
 
-// Replaces a link by one with another target, keeping its times and group; 0 or errno.
-int replace_link(const std::string& path, const std::string& target) {
+// Replaces a link by one with another target, keeping its times and group, and what the side store says of it; 0 or
+// errno.
+int replace_link(const std::string& path, const std::string& target, guest::Owners& owners) {
   struct stat st;
   if (::lstat(path.c_str(), &st) != 0) return errno;
+  guest::FileKey old_key, new_key;
+  guest::Owner owner;
+  const bool owned = owners.is_open() && owners.knows_inode(st.st_dev, st.st_ino) &&
+                     owners.key_of(AT_FDCWD, path.c_str(), old_key) == 0 && owners.find(old_key, owner);
   const std::string temporary = path + ".udocker-link";
   if (::unlink(temporary.c_str()) != 0 && errno != ENOENT) return errno;
   if (::symlink(target.c_str(), temporary.c_str()) != 0) return errno;
   static_cast<void>(::lchown(temporary.c_str(), st.st_uid, st.st_gid));
   const timespec times[2] = {st.st_atim, st.st_mtim};
   static_cast<void>(::utimensat(AT_FDCWD, temporary.c_str(), times, AT_SYMLINK_NOFOLLOW));
-  if (::rename(temporary.c_str(), path.c_str()) == 0) return 0;
+  if (owned && owners.key_of(AT_FDCWD, temporary.c_str(), new_key) == 0) owners.set(new_key, owner);
+  if (::rename(temporary.c_str(), path.c_str()) == 0) {
+    if (owned) owners.remove(old_key);
+    return 0;
+  }
   const int failure = errno;
   ::unlink(temporary.c_str());
   return failure;
@@ -70,6 +80,9 @@ int replace_link(const std::string& path, const std::string& target) {
 template <typename Target>
 std::size_t change_links(const std::string& root, const std::vector<ScannedLink>& links, const Target& wanted,
                          std::vector<std::string>& failures) {
+  guest::Owners owners;
+  const std::string store = path_dirname(root) + "/owners";
+  if (path_exists(store)) static_cast<void>(owners.open(store.c_str(), root.c_str(), guest::Owners::Mode::read_write));
   std::size_t changed = 0;
   std::string open;
   std::unique_ptr<Directory> directory;
@@ -87,7 +100,7 @@ std::size_t change_links(const std::string& root, const std::vector<ScannedLink>
       directory = std::make_unique<Directory>(parent);
       open = parent;
     }
-    if (const int failure = replace_link(path, target); failure == 0) changed++;
+    if (const int failure = replace_link(path, target, owners); failure == 0) changed++;
     else failures.push_back(cat("cannot change the link ", printable(path), ": ", std::strerror(failure)));
   }
   return changed;

@@ -213,7 +213,7 @@ void set_up() {
   if (const char* number = find_variable(UDOCKER_PL_SKIP))
     for (; *number >= '0' && *number <= '9'; ++number) skip = skip * 10 + static_cast<size_t>(*number - '0');
   state.library_path = skip <= text_size(libraries) ? libraries + skip : libraries;
-  state.patcher = copied(find_variable(UDOCKER_PL_PATCHER));
+  state.udocker = copied(find_variable(UDOCKER_PL_UDOCKER));
   if (const char* program = find_variable(UDOCKER_PL_PROGRAM)) {
     const Text text = text_of(program);
     if (text.size < sizeof state.program) copy(state.program, text.data, text.size + 1);
