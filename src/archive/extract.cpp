@@ -27,9 +27,11 @@ std::unique_ptr<Input> checked(std::unique_ptr<Input> input, const std::string& 
   });
 }
 
+// Two threads: one reads, digests and decompresses, the other digests the tar; the caller takes it apart.
 std::unique_ptr<Input> stream_of(const Layer& layer) {
   auto stored = checked(layer.open(), layer.digest, cat("digest of layer ", layer.name));
   auto plain = decompressed(std::move(stored), cat("layer ", layer.name));
+  if (!layer.diff_id.empty()) plain = threaded(std::move(plain));
   return threaded(checked(std::move(plain), layer.diff_id, cat("diff_id of layer ", layer.name)));
 }
 

@@ -180,6 +180,7 @@ void NodeWriter::write_small(SharedDir dir, std::string name, const Entry& entry
       job.data.clear();
     }
   }
+  if (job.data.capacity() < entry.size && !entry.sparse) job.data.reserve(entry.size);
   for (auto part = from.data(); !part.empty(); part = from.data()) job.data += part;
   job.entry = Entry();
   job.entry.size = entry.size;

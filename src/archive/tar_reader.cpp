@@ -369,9 +369,9 @@ bool TarReader::next(Entry& entry) {
         if (entry.size > kLargestFile || sum != left_) bad("impossible holes");
       }
     } else {
-      // Links and directories have no data; archives that put a size there (old hard links) carry the bytes only for
-      // type 0, so the size counts only where the format says so.
-      if (entry.type != Entry::Type::directory && entry.type != Entry::Type::fifo) left_ = padding_ = 0;
+      // Links, directories and the like have no data, whatever size their header tells (as Go's archive/tar sees it,
+      // which makes most images); only GNU's directory listings do.
+      if (type != 'D') left_ = padding_ = 0;
       entry.size = 0;
     }
     if (entry.path.find('\0') != entry.path.npos || entry.link.find('\0') != entry.link.npos) bad("a name with a zero byte");
