@@ -4,14 +4,16 @@
 #include "registry/endpoint.hpp"
 #include "util/error.hpp"
 #include "util/fd.hpp"
-#include "util/file.hpp"
 #include "util/log.hpp"
 #include "util/strings.hpp"
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
+#include <csignal>
 
-#include <fcntl.h>
+#include <poll.h>
+#include <sys/signalfd.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -31,22 +33,54 @@ std::string read_line(int fd) {
 
 enum class Echo { on, off };
 
+// A terminal that shows nothing of what is typed. Signals that would end the program are held back until it shows again.
+class SilentTerminal {
+ public:
+  SilentTerminal() {
+    sigset_t signals;
+    ::sigemptyset(&signals);
+    for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP}) ::sigaddset(&signals, signal);
+    ::sigprocmask(SIG_BLOCK, &signals, &mask_);
+    signals_.reset(::signalfd(-1, &signals, SFD_CLOEXEC));
+    changed_ = ::tcgetattr(STDIN_FILENO, &before_) == 0;
+    termios quiet = before_;
+    quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    if (changed_) ::tcsetattr(STDIN_FILENO, TCSANOW, &quiet);
+  }
+  SilentTerminal(const SilentTerminal&) = delete;
+  SilentTerminal& operator=(const SilentTerminal&) = delete;
+  ~SilentTerminal() { show(); }
+
+  // Returns when a line can be read; a signal has its usual effect first, with the terminal as it was.
+  void wait_for_line() {
+    pollfd waits[2] = {{STDIN_FILENO, POLLIN, 0}, {signals_.get(), POLLIN, 0}};
+    while (::poll(waits, 2, -1) < 0 && errno == EINTR) {
+    }
+    if (waits[1].revents) show();
+  }
+
+ private:
+  void show() {
+    if (!changed_) return;
+    changed_ = false;
+    ::tcsetattr(STDIN_FILENO, TCSANOW, &before_);
+    static_cast<void>(!::write(STDERR_FILENO, "\n", 1));
+    ::sigprocmask(SIG_SETMASK, &mask_, nullptr);
+  }
+
+  termios before_{};
+  sigset_t mask_{};
+  UniqueFd signals_;
+  bool changed_ = false;
+};
+
 // Asks at the terminal, else reads standard input without a word.
 std::string ask(std::string_view prompt, Echo echo) {
   if (!::isatty(STDIN_FILENO)) return read_line(STDIN_FILENO);
   write_all(STDERR_FILENO, prompt, "terminal");
-  termios before{};
-  bool hide = echo == Echo::off && ::tcgetattr(STDIN_FILENO, &before) == 0;
-  ScopeExit restore([&] {
-    if (!hide) return;
-    ::tcsetattr(STDIN_FILENO, TCSANOW, &before);
-    write_all(STDERR_FILENO, "\n", "terminal");
-  });
-  if (hide) {
-    termios quiet = before;
-    quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-    ::tcsetattr(STDIN_FILENO, TCSANOW, &quiet);
-  }
+  if (echo == Echo::on) return read_line(STDIN_FILENO);
+  SilentTerminal silent;
+  silent.wait_for_line();
   return read_line(STDIN_FILENO);
 }
 

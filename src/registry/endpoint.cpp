@@ -1,6 +1,7 @@
 #include "registry/endpoint.hpp"
 
 #include "net/url.hpp"
+#include "registry/policy.hpp"
 #include "registry/registries_conf.hpp"
 #include "util/error.hpp"
 #include "util/strings.hpp"
@@ -41,6 +42,7 @@ std::vector<Endpoint> plan_endpoints(const oci::RemoteName& name, const Endpoint
   if (!options.registry.empty()) return {endpoint_at(options.registry, name.repository, options.insecure)};
   std::vector<Endpoint> out;
   std::string whole = cat(name.registry, "/", name.repository);
+  if (std::string where = rejected_by_policy(whole); !where.empty()) throw Error(cat(where, " forbids pulling ", whole));
   const Rule* rule = system_registries().find(whole);
   if (rule && rule->blocked) throw Error(cat("registries.conf blocks ", whole, " (", rule->source, ")"));
   auto rest_after = [&](const std::string& location) {
