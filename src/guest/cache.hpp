@@ -19,7 +19,15 @@ struct CacheSlot {
   char text[kCacheText];
 };
 
+// A port of the guest that was given another one of the host's while running (kAnyPort).
+struct TakenPort {
+  uint16_t guest, host;  // host 0: the place is free
+};
+inline constexpr size_t kTakenPorts = 64;
+
 struct Shared {
+  TakenPort ports[kTakenPorts];  // round robin
+  uint32_t next_port;
   uint32_t generation;  // bump it and every cached answer is void
   uint32_t now;         // coarse clock (seconds) kept by the engine; answers older than kCacheLife are void; 0: no clock
   uint64_t bloom[kBloomWords];

@@ -75,19 +75,45 @@ Outcome map_unix(const Step& step, Address& address, Use use) {
   return Outcome::changed;
 }
 
+// A port of the host that is free now; 0 when none is.
+uint16_t free_port(uint16_t family) {
+  constexpr int kStream = 1 | 02000000;  // SOCK_STREAM | SOCK_CLOEXEC
+  long socket = sys::call(__NR_socket, family, kStream, 0);
+  if (socket < 0) return 0;
+  Address address;
+  for (char& byte : address.bytes) byte = 0;
+  address.family = family;
+  int size = family == kInet ? 16 : 28;
+  uint16_t port = 0;
+  if (sys::call(__NR_bind, socket, sys::address(address.bytes), size) == 0 &&
+      sys::call(__NR_getsockname, socket, sys::address(address.bytes), sys::address(&size)) == 0)
+    port = address.port();
+  sys::close(static_cast<int>(socket));
+  return port;
+}
+
 Outcome map_port(const Step& step, Address& address, Use use) {
   const View& view = step.view();
-  if (address.size < 4) return Outcome::same;
+  Shared* shared = step.task.place.shared;
+  if (address.size < 4 || address.port() == 0) return Outcome::same;
   for (size_t i = 0; i < view.port_count; ++i) {
     if (view.ports[i].guest != address.port()) continue;
     address.set_port(view.ports[i].host);
     return Outcome::changed;
   }
-  if (use == Use::bind && view.has(kAnyPort) && address.port() != 0) {
-    address.set_port(0);
+  if (!view.has(kAnyPort) || !shared) return Outcome::same;
+  for (const TakenPort& taken : shared->ports) {
+    if (taken.host == 0 || taken.guest != address.port()) continue;
+    address.set_port(taken.host);
     return Outcome::changed;
   }
-  return Outcome::same;
+  if (use != Use::bind) return Outcome::same;
+  uint16_t host = free_port(address.family);
+  if (host == 0) return Outcome::same;
+  uint32_t place = __atomic_fetch_add(&shared->next_port, 1, __ATOMIC_RELAXED) % kTakenPorts;
+  shared->ports[place] = {address.port(), host};
+  address.set_port(host);
+  return Outcome::changed;
 }
 
 Outcome map_address(const Step& step, Address& address, Use use) {
@@ -270,7 +296,14 @@ long finish_socket(Task& task, const Call& call, const Decision& decision, long 
       if (view.ports[i].host != address.port()) continue;
       address.set_port(view.ports[i].guest);
       task.memory->write(pointer, address.bytes, got);
-      break;
+      return result;
+    }
+    if (!view.has(kAnyPort) || !task.place.shared) return result;
+    for (const TakenPort& taken : task.place.shared->ports) {
+      if (taken.host == 0 || taken.host != address.port()) continue;
+      address.set_port(taken.guest);
+      task.memory->write(pointer, address.bytes, got);
+      return result;
     }
     return result;
   }

@@ -89,6 +89,13 @@ check_status 143 "a signal sent to the engine ends the command" timeout --preser
 check_match "no root" "No such file" ./proot -r "$WORK/none" true
 check_match "bad option" "unknown option: --nonsense" ./proot --nonsense
 check_match "missing bind is dropped" "nothing to bind" ./proot -r "$WORK/root" -b /no/such -w / true
+ports='
+import socket, threading
+s = socket.socket(); s.bind(("127.0.0.1", 80)); s.listen(1)
+c = socket.socket(); c.connect(("127.0.0.1", 80)); a, _ = s.accept()
+print(s.getsockname()[1], c.getpeername()[1])'
+check_output "free ports in place of those not mapped" "80 80" ./proot -r "$WORK/root" "${system[@]}" -w / -n python3 -c "$ports"
+check_output "mapped ports" "80 80" ./proot -r "$WORK/root" "${system[@]}" -w / -p "80:$(free_port)" python3 -c "$ports"
 check_output "hard links as symbolic links" "/tmp/one" ./proot -r "$WORK/root" -l -w /tmp sh -c 'echo > one; ln one two; readlink two; rm one two'
 check_same "no stand-ins are left" "" "$(ls "$PROOT_TMP_DIR")"
 done_testing
