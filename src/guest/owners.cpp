@@ -110,7 +110,7 @@ struct Owners::Header {
 
 static_assert(kSlotBytes == 64);
 
-long Owners::open(const char* path, const char* root, Mode mode) {
+long Owners::open(const char* path, const char* root, Mode mode, Descriptors descriptors) {
   close();
   static_assert(sizeof(Slot) == kSlotBytes);
   sys::Stat stat;
@@ -170,6 +170,12 @@ long Owners::open(const char* path, const char* root, Mode mode) {
     name.assign(path, ".xattr");
     long extra = sys::open(name.text, writable_ ? kOAppend : kOReadOnly, 0600);
     xattr_fd_ = extra < 0 ? -1 : static_cast<int>(extra);
+    if (descriptors == Descriptors::none) {
+      path_ = path;
+      sys::close(fd_);
+      if (xattr_fd_ >= 0) sys::close(xattr_fd_);
+      fd_ = xattr_fd_ = -1;
+    }
     return 0;
   }
   return -EBUSY;
@@ -189,6 +195,19 @@ void Owners::close() {
   if (xattr_fd_ >= 0) sys::close(xattr_fd_);
   base_ = nullptr;
   fd_ = xattr_fd_ = -1;
+  path_ = nullptr;
+}
+
+int Owners::borrow_xattr_fd() const {
+  if (!path_) return xattr_fd_;
+  Name name;
+  name.assign(path_, ".xattr");
+  long fd = sys::open(name.text, writable_ ? kOAppend : kOReadOnly, 0600);
+  return fd < 0 ? -1 : static_cast<int>(fd);
+}
+
+void Owners::give_back(int fd) const {
+  if (path_ && fd >= 0) sys::close(fd);
 }
 
 size_t Owners::count() const { return base_ ? static_cast<size_t>(load(reinterpret_cast<Header*>(base_)->entries)) : 0; }
@@ -234,8 +253,10 @@ Owners::Slot* Owners::claim_slot(uint64_t dev, uint64_t ino) {
     }
     if (levels == kMaxLevels || level_offset(levels + 1) > mapped_) return nullptr;
     char zero = 0;
-    if (sys::call(__NR_pwrite64, fd_, sys::address(&zero), 1, static_cast<long>(level_offset(levels + 1)) - 1) != 1)
-      return nullptr;
+    int fd = path_ ? static_cast<int>(sys::open(path_, kOReadWrite)) : fd_;
+    long grown = sys::call(__NR_pwrite64, fd, sys::address(&zero), 1, static_cast<long>(level_offset(levels + 1)) - 1);
+    give_back(fd);
+    if (grown != 1) return nullptr;
     __atomic_compare_exchange_n(&header->level_count, &levels, levels + 1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
   }
 }
@@ -329,20 +350,23 @@ void Owners::for_each(void (*visit)(void* context, const FileKey& key, const Own
 // Calls take(header, name, value) for every record of the file `key` names, oldest first.
 template <class Take>
 void Owners::each_xattr(const FileKey& key, Take take) const {
-  if (xattr_fd_ < 0 || !base_ || load(reinterpret_cast<Header*>(base_)->xattrs) == 0) return;
+  if (!has_xattrs()) return;
+  int fd = borrow_xattr_fd();
+  if (fd < 0) return;
   XattrHeader header;
   char data[256 + kPathMax];
   for (int64_t at = 0;; at += header.bytes) {
-    if (sys::call(__NR_pread64, xattr_fd_, sys::address(&header), sizeof header, at) != sizeof header) return;
+    if (sys::call(__NR_pread64, fd, sys::address(&header), sizeof header, at) != sizeof header) break;
     size_t size = size_t{header.name_size} + header.value_size;
-    if (header.bytes != sizeof header + size || size > sizeof data) return;
+    if (header.bytes != sizeof header + size || size > sizeof data) break;
     if (header.dev != key.dev || header.ino != key.ino) continue;
     if (header.birth && key.birth && header.birth != key.birth) continue;
-    if (sys::call(__NR_pread64, xattr_fd_, sys::address(data), static_cast<long>(size),
-                  at + static_cast<long>(sizeof header)) != static_cast<long>(size))
-      return;
+    if (sys::call(__NR_pread64, fd, sys::address(data), static_cast<long>(size), at + static_cast<long>(sizeof header)) !=
+        static_cast<long>(size))
+      break;
     take(header, Text(data, header.name_size), Text(data + header.name_size, header.value_size));
   }
+  give_back(fd);
 }
 
 long Owners::get_xattr(const FileKey& key, Text name, void* out, size_t size) const {
@@ -366,15 +390,17 @@ long Owners::get_xattr(const FileKey& key, Text name, void* out, size_t size) co
 
 long Owners::append_xattr(const FileKey& key, Text name, const void* value, size_t size, bool removed) {
   if (!writable_) return -EROFS;
-  if (xattr_fd_ < 0) return -EOPNOTSUPP;
   if (name.size > 255 || size > kPathMax) return -E2BIG;
+  int fd = borrow_xattr_fd();
+  if (fd < 0) return -EOPNOTSUPP;
   char record[sizeof(XattrHeader) + 256 + kPathMax];
   XattrHeader header{key.dev, key.ino, key.birth, static_cast<uint16_t>(name.size), static_cast<uint16_t>(size), removed,
                      static_cast<uint32_t>(sizeof header + name.size + size)};
   __builtin_memcpy(record, &header, sizeof header);
   __builtin_memcpy(record + sizeof header, name.data, name.size);
   if (size) __builtin_memcpy(record + sizeof header + name.size, value, size);
-  long written = sys::call(__NR_write, xattr_fd_, sys::address(record), header.bytes);
+  long written = sys::call(__NR_write, fd, sys::address(record), header.bytes);
+  give_back(fd);
   if (written != static_cast<long>(header.bytes)) return written < 0 ? written : -ENOSPC;
   __atomic_add_fetch(&reinterpret_cast<Header*>(base_)->xattrs, 1, __ATOMIC_RELAXED);
   return 0;

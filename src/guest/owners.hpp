@@ -29,11 +29,14 @@ class Owners {
   ~Owners() { close(); }
 
   enum class Mode { read_only, read_write };
+  // Code inside a guest's process keeps no descriptors open: the guest may close or replace any number. `path` is then
+  // borrowed for as long as the store is open.
+  enum class Descriptors { kept, none };
 
   // Opens or (read_write) creates the store at `path` for the tree at `root`, both host paths. A store that was made
   // for another tree (a copied container) is set aside as `path`.stale and begun anew; read_only then finds nothing.
   // Returns 0 or -errno (-ENOENT: read_only and there is none).
-  long open(const char* path, const char* root, Mode mode);
+  long open(const char* path, const char* root, Mode mode, Descriptors descriptors = Descriptors::kept);
   void close();
   bool is_open() const { return base_ != nullptr; }
   bool empty() const;       // no entry at all: callers may skip the look-up
@@ -70,6 +73,8 @@ class Owners {
   const Slot* find_slot(uint64_t dev, uint64_t ino) const;
   Slot* claim_slot(uint64_t dev, uint64_t ino);
   long map_to(size_t bytes);
+  int borrow_xattr_fd() const;
+  void give_back(int fd) const;
   template <class Take>
   void each_xattr(const FileKey& key, Take take) const;
   long append_xattr(const FileKey& key, Text name, const void* value, size_t size, bool removed);
@@ -77,6 +82,7 @@ class Owners {
   char* base_ = nullptr;
   size_t mapped_ = 0;
   int fd_ = -1, xattr_fd_ = -1;
+  const char* path_ = nullptr;  // set: no descriptors are kept
   bool writable_ = false;
   uint64_t root_dev_ = 0;
 };

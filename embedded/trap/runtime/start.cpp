@@ -101,7 +101,9 @@ void read_state(const Stack& stack, const guest::Text* words) {
   } else {
     die("the identity of this process is not readable");
   }
-  if (view.owners_size) me().owners.open(view.at(view.owners, view.owners_size).data, view.root().data, guest::Owners::Mode::read_write);
+  if (view.owners_size)
+    me().owners.open(view.at(view.owners, view.owners_size).data, view.root().data, guest::Owners::Mode::read_write,
+                      guest::Owners::Descriptors::none);
   long page = call(__NR_mmap, 0, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (!failed(page) && !call(__NR_madvise, page, kPage, MADV_WIPEONFORK)) me().pid_page = reinterpret_cast<int*>(page);
 }

@@ -60,6 +60,8 @@ signal.setitimer(signal.ITIMER_REAL, 0)
   check_output "$mode: chroot inside" "tmp" "${on[@]}" -0 sh -c 'mkdir -p /tmp/r/tmp /tmp/r/bin; cp /probe/probe /tmp/r/bin/; chroot /tmp/r /bin/probe exit && cd /tmp/r && ls -d tmp; rm -r /tmp/r'
   check_output "$mode: listings show binds" "a added" "${on[@]}" -b "$WORK/out:/a" -b "$WORK/out/outside:/etc/added" sh -c 'echo $(ls / | grep -x a) $(ls /etc | grep -x added)'
   check_match "$mode: read-only binds" "Read-only file system" "${on[@]}" -0 -b "$WORK/out:/mnt:ro" touch /mnt/new
+  check_output "$mode: no descriptor of ours is open" "$(ls /proc/self/fd | wc -l)" "${on[@]}" -0 --owners "$WORK/owners" sh -c 'ls /proc/self/fd | wc -l'
+  check_output "$mode: owners last" "5 6 4750" "${on[@]}" -0 --owners "$WORK/owners" sh -c 'rm -f /tmp/f; touch /tmp/f; chown 5:6 /tmp/f; chmod 4750 /tmp/f; sh -c "stat -c \"%u %g %a\" /tmp/f"'
   check_output "$mode: kernel release" 9.8.7 "${on[@]}" -k 9.8.7 uname -r
   check_output "$mode: own filters are accepted, tracing ones refused" "0 22" "${on[@]}" python3 -c '
 import ctypes, struct
