@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# One container through all modes and back: programs run in each, and the tree is what it was, byte for byte.
+. "$(dirname "$0")/../../support/support.sh"
+
+"$UDOCKER" -q import "$(need_image bookworm.tar)" guest:1 >/dev/null
+check "create" "$UDOCKER" -q create --name=c guest:1
+root=$("$UDOCKER" inspect -p c)
+dir=$(dirname "${root:?no root}")
+tree() { (cd "$root" && { find . -printf '%p %y %m %l %s %T@\n' | sort; find . -type f -readable -print0 | sort -z | xargs -0 sha256sum; } | sha256sum); }
+before=$(tree)
+for mode in P2 F1 F2 F3 F4 R1 F3 F1 P1 F4 F2 T1; do
+  check "setup $mode" "$UDOCKER" -q setup --execmode=$mode c
+  case $mode in
+    [PRT]*) check_same "$mode: the tree is as before" "$before" "$(tree)" ;;
+    F3 | F4) check_output "$mode: the loader is named by its host path" "$root//lib64/ld-linux-x86-64.so.2" \
+      python3 -c 'import sys; d = open(sys.argv[1], "rb").read(); i = d.find(b"/lib64/ld-linux"); print(d[d.rfind(b"\0", 0, i) + 1:d.find(b"\0", i)].decode())' "$root/usr/bin/env" ;;
+  esac
+  check_output "$mode: a program runs" "Debian" "$UDOCKER" -q run --nobanner c sh -c '. /etc/os-release; echo ${NAME%% *}'
+done
+check "setup F3" "$UDOCKER" -q setup --execmode=F3 c
+run() { "$UDOCKER" -q run --nobanner "$@"; }
+mkdir -p data && echo from-host >data/file
+check_output "a volume" from-host run -v "$WORK/data:/data" c cat /data/file
+check_match "a read-only volume refuses" "[Rr]ead-only" run -v "$WORK/data:/data:ro" c sh -c 'echo x >/data/no'
+check_output "a link in the container leads inside" "$(cat "$root/usr/lib/os-release" | head -1)" run c sh -c 'ln -sfn /usr/lib/os-release /tmp/l && head -1 /tmp/l'
+check_output "the host knows the link as inside too" "$root/usr/lib/os-release" readlink "$root/tmp/l"
+check_output "a program built inside, which nobody patched, runs" 42 \
+  run c sh -c 'cd /tmp && echo "int main(){return 42;}" >x.c && gcc -o x x.c && { ./x; echo $?; rm x x.c l; }'
+check_output "exit status of a signal" 143 sh -c '"$0" -q run --nobanner c sh -c "kill -TERM \$\$"; echo $?' "$UDOCKER"
+check_match "a static program goes to the trap engine, or is refused by a sentence" "libs found|statically linked" run c /sbin/ldconfig -p
+pid=
+"$UDOCKER" -q setup --execmode=P1 c
+"$UDOCKER" -q setup --execmode=F4 c & pid=$!
+sleep 0.05
+kill -KILL $pid 2>/dev/null
+wait $pid 2>/dev/null
+check "a killed setup can be done again" "$UDOCKER" -q setup --execmode=F4 c
+check "and undone" "$UDOCKER" -q setup --execmode=P1 c
+check_same "nothing of it is left" "" "$(ls "$dir" | grep -E 'patch\.|ld.so.orig|pending')"
+done_testing
