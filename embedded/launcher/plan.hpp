@@ -57,7 +57,6 @@ struct Comfort {
   bool keep_terminal = false;  // stdin, stdout, stderr and the controlling terminal pass through as they are
   bool keep_descriptors = false;
   bool lenient = false;      // proc, sysfs, mqueue, hostname: use what can be had
-  bool restart_program = false;  // 126 and 127 as a shell has them when the program cannot be started
   std::string work_dir;      // where an overlay may keep its work directory; on the file system of ROOT
 };
 

@@ -50,6 +50,15 @@ check_same "nor in the work folder" "" "$(ls -A | grep udocker-work)"
 check_match "a read-only root" "[Rr]ead-only" direct 'c["root"]["readonly"]=True' -- touch /x
 check_match "also below a missing volume" "[Rr]ead-only" direct "c['root']['readonly']=True;$(mounts "$WORK/dir:/v")" -- sh -c 'cat /v/sub/f && touch /etc/x'
 
+# where no overlay can be had: a tmpfs shows the directory's entries
+bare() { bundle bare "$@" && "$RUNC" run --direct --config "$WORK/bare/config.json"; }
+both=$(mounts "$WORK/dir:/v/w" "$WORK/file:/etc/new")
+check_output "without an overlay: volumes" "inner from-host" bare "$both" -- sh -c 'echo $(cat /v/w/sub/f /etc/new)'
+check_output "the other entries" "bin dev etc lib proc root sys tmp usr v" bare "$both" -- sh -c 'echo $(ls /)'
+check "writing below" bare "$both" -- sh -c 'echo 1 > /tmp/made && cat /etc/passwd >/dev/null && rm /tmp/made'
+check_match "writing beside the mount point is refused, not lost" "[Rr]ead-only" bare "$both" -- touch /etc/lost
+check_same "nothing is left here either" "$before" "$(listing)"
+
 # signals, several runs, memory
 bundle wait -- sh -c 'trap "echo got; exit 9" TERM; echo ready; while :; do sleep 0.05; done'
 "$RUNC" run --direct --config wait/config.json > out & pid=$!

@@ -24,6 +24,8 @@ check_output "below a hidden /proc the outer one is shown" "$(printf 'inner\ninn
 check_match "as a plain runtime the refusal is explained" "refused to mount proc on /proc: .*Docker.*P1" \
   direct "$hidden" -- /in/udocker-runc --root /tmp/st run -b /in/b x
 check_match "user namespaces refused: one sentence" "refused a user namespace: .*(Docker|seccomp).*P1" direct "$plain;$(deny 1 clone unshare clone3)" -- $inner
+check_match "user namespaces switched off" "max_user_namespaces to 0; use .*P1" \
+  unshare -Ur sh -c "echo 0 > /proc/sys/user/max_user_namespaces && exec '$RUNC' run --direct --config '$(bundle off 'l["uidMappings"][0]["hostID"]=0;l["gidMappings"][0]["hostID"]=0' -- true; echo "$WORK/off/config.json")'"
 check_match "root without SETFCAP" "capability SETFCAP" direct "l.pop('maskedPaths')" -- $inner
 check_match "no ids to map" "refused to map ids|must belong|newuidmap" direct "$plain" -- sh -c "sed 's/\"size\": 1/\"size\": 5/g' /in/b/config.json > /tmp/c.json; /in/udocker-runc run --direct --config /tmp/c.json; rm /tmp/c.json"
 check_output "the ptrace engine in R1" inner direct "$plain" -- /in/udocker-proot -r /in/root -b /in/vol:/v /bin/cat /v/f
