@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "guest/view.hpp"
+#include "host/self.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/log.hpp"
@@ -295,6 +296,7 @@ std::vector<char> try_view(const ViewOptions& options, const std::string& stand_
 }  // namespace
 
 std::vector<char> make_view(const ViewOptions& options, const std::string& stand_ins) {
+  host::require_proc();
   auto view = try_view(options, stand_ins);
   if (view.empty()) throw SystemError("find a place for stand-in directories", options.tmp_dir, ENOENT);
   return view;

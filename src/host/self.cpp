@@ -23,6 +23,11 @@ std::string self_path() {
   throw NotSupported("cannot find this program's own file", "mount /proc or start it by its absolute path");
 }
 
+void require_proc() {
+  if (::access("/proc/self/fd", F_OK) != 0)
+    throw NotSupported("running a container needs /proc, and it is not mounted here", "mount it, or enter a place that has it");
+}
+
 std::vector<std::string> environment() {
   std::vector<std::string> out;
   for (char** entry = environ; entry && *entry; ++entry) out.emplace_back(*entry);

@@ -9,6 +9,9 @@ namespace udocker::host {
 // absolute. Throws NotSupported when neither can be found (no /proc and a relative start that no longer resolves).
 std::string self_path();
 
+// Throws NotSupported when /proc is not mounted: every engine finds programs, descriptors and processes through it.
+void require_proc();
+
 // Replaces this process by our own executable, with args[0] choosing the applet or engine.
 // Flushes stdout first. Returns only by throwing SystemError.
 [[noreturn]] void exec_self(const std::vector<std::string>& args, const std::vector<std::string>& environment);

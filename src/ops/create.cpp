@@ -1,6 +1,7 @@
 #include "ops/create.hpp"
 
 #include "oci/image_config.hpp"
+#include "ops/hello.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/log.hpp"
@@ -61,7 +62,8 @@ store::Container create_container(Session& session, const store::ImageName& name
     if (containers.has_name(container_name)) throw Error("container name already exists");
   }
   auto image = repository.images().find(name);
-  if (!image) throw Error("create container: imagerepo is invalid");
+  if (!image && name.text() == kHelloImage) return make_hello(session, container_name);
+  if (!image) throw Error(cat("create container: imagerepo is invalid: no local image ", name.text()));
   json::Value config = image->config();
   archive::ApplyOptions options;
   options.limits = unpack_limits(session.settings());

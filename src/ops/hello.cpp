@@ -45,7 +45,7 @@ store::Container make_hello(Session& session, const std::string& name) {
   auto platform = oci::host_platform();
   fresh.set_metadata(oci::minimal_image_config(platform.architecture, "linux", {"sh"},
                                                {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}));
-  fresh.set_image(cat(kHelloImage, ":latest"));
+  fresh.set_image(kHelloImage);
   return fresh.commit(name);
 }
 

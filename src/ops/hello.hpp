@@ -7,9 +7,9 @@
 
 namespace udocker::ops {
 
-inline constexpr const char* kHelloImage = "hello";
+inline constexpr const char* kHelloImage = "hello:latest";
 
-// Makes a container of it (imagerepo.name "hello:latest"). Throws NotSupported when this build carries none.
+// Makes a container of it, as create and run do where no local image has its name. Throws NotSupported when this build carries none.
 store::Container make_hello(Session& session, const std::string& name);
 
 }  // namespace udocker::ops

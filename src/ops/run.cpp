@@ -21,6 +21,7 @@
 #include <memory>
 
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 namespace udocker::ops {
@@ -29,6 +30,11 @@ using engine::Family;
 using engine::RunPlan;
 
 namespace {
+
+bool forbids_programs(const std::string& directory) {
+  struct statvfs info;
+  return ::statvfs(directory.c_str(), &info) == 0 && (info.f_flag & ST_NOEXEC) != 0;
+}
 
 // Collects the plan of one run; every step may refuse with exit code 2.
 class Planner {
@@ -77,6 +83,9 @@ class Planner {
     plan_.id = container_->id();
     if (!is_directory(plan_.root)) refuse_run(cat("container has no root directory: ", plan_.root));
     plan_.root = real_path(plan_.root);
+    if (forbids_programs(plan_.root))
+      log::warning(cat("programs cannot be executed below ", plan_.root, ": that file system is mounted noexec (UDOCKER_DIR or "
+                       "UDOCKER_CONTAINERS put containers elsewhere)"));
     auto metadata = container_->metadata();
     if (!metadata && !options_.no_meta) refuse_run("invalid container json metadata");
     if (metadata && !options_.no_meta) image_ = oci::parse_run_config(*metadata);
@@ -225,6 +234,7 @@ class Planner {
 }  // namespace
 
 int run_container(Session& session, const RunOptions& options) {
+  host::require_proc();
   if (!options.cpuset.empty()) host::parse_cpu_list(options.cpuset);
   std::optional<store::Container> container;
   if (options.location.empty()) container = find_run_target(session, options);

@@ -46,9 +46,9 @@ store::Container find_run_target(Session& session, const RunOptions& options) {
   if (!options.name.empty() && containers.has_name(options.name)) throw Error("invalid container name");
   auto image = store::ImageName::parse(options.target);
   bool local = session.repository().images().find(image).has_value();
-  if (local && options.pull != "always") return make_from_image(session, options, image);
+  bool carried = !local && image.text() == kHelloImage;
+  if (carried || (local && options.pull != "always")) return make_from_image(session, options, image);
   if (options.pull == "never") refuse_run("container id or name not found");
-  if (options.target == "hello" && !local) return make_hello(session, options.name);
   pull_image(session, options.target, pull_options(options));
   return make_from_image(session, options, image);
 }

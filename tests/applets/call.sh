@@ -58,5 +58,13 @@ if command -v unshare >/dev/null && unshare -r true 2>/dev/null; then
   check_status 1 "root is refused" unshare -r "$UDOCKER" version
   check_match "with the manual's words" "do not run as root" unshare -r "$UDOCKER" version
   check "--allow-root" unshare -r "$UDOCKER" --allow-root version
+  without_proc() { unshare -rm sh -c 'mount -t tmpfs none /proc && exec "$@"' _ "$UDOCKER" --allow-root "$@"; }
+  check "without /proc what needs none works" without_proc create --name=plain hello
+  check_match "and running says what is missing" "needs /proc, and it is not mounted" without_proc run plain true
+  check_status 1 "with a failing status" without_proc run plain true
+  check_match "a store mounted noexec is named" "that file system is mounted noexec" unshare -rm sh -c \
+    'mount --bind "$UDOCKER_DIR" "$UDOCKER_DIR" && mount -o remount,bind,noexec "$UDOCKER_DIR" && exec "$@"' _ "$UDOCKER" --allow-root run plain true
+  check_output "the program in a read-only place, /tmp noexec" "hello" unshare -rm sh -c \
+    'mount -t tmpfs -o noexec none "$TMPDIR" && mount --bind bin bin && mount -o remount,bind,ro bin && exec bin/udocker --allow-root -q run plain echo hello'
 fi
 done_testing

@@ -25,6 +25,8 @@ check "no set-id files on the host" test ! -u "$C/ROOT/bin/suid"
 umoci --log=error unpack --rootless --image oci:a um && check_same "same files as umoci's" "$(cd um/rootfs && find . -printf '%p %y %l\n' | sort)" "$(cd "$C/ROOT" && find . -printf '%p %y %l\n' | sort)"
 check_match "a name is taken once" "Error: .*container name already exists" "$UDOCKER" create --name=first one:a
 check "--force goes on without it" "$UDOCKER" create --force --name=first one:a
+check "the carried image" "$UDOCKER" create --name=carried hello
+check_output "runs" "hello:latest" "$UDOCKER" run --nobanner --pull=never hello sh -c 'echo hello:latest'
 check_match "a missing image" "Error: create container: imagerepo is invalid" "$UDOCKER" create nothing:here
 check_status 1 "a bad name" "$UDOCKER" create --name=a/b one:a
 check_same "failures left nothing" 2 "$("$UDOCKER" -q ps | grep -c one:a)"
