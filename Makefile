@@ -89,9 +89,12 @@ endif
 # The standard headers are precompiled for release builds: 40 % less to compile. Other builds check the includes.
 ifeq ($(CONFIG),release)
 PCH := $(B)/pch/std_headers.hpp
+# ccache tells precompiled headers apart by the sum beside them: the files themselves differ from folder to folder.
 export CCACHE_SLOPPINESS := pch_defines,time_macros,include_file_mtime,include_file_ctime
+export CCACHE_PCH_EXTSUM := 1
+export CCACHE_NOHASHDIR := 1
 $(PCH).gch: src/util/std_headers.hpp Makefile | $(TC_READY)
-	$(Q)mkdir -p $(@D); cp $< $(PCH) && $(CXX) $(ALL_CXX) -x c++-header $(PCH) -o $@
+	$(Q)mkdir -p $(@D); cp $< $(PCH) && sha256sum <$< | cut -c1-64 >$@.sum && $(CXX) $(ALL_CXX) -x c++-header $(PCH) -o $@
 endif
 $(B)/obj/%.cpp.o: %.cpp Makefile $(addsuffix .gch,$(PCH)) | $(TC_READY)
 	$(Q)mkdir -p $(@D); $(if $(Q),echo "  CXX $<";) $(CXX) $(ALL_CXX) $(addprefix -include ,$(PCH)) -c $< -o $@
@@ -147,7 +150,7 @@ ready-test:
 demo: ready-build ## build the program and run a container with it, as an ordinary user
 	$(Q)$(MAKE) all && packaging/demo.sh
 test: ready-test ## build, then pass the tests: checks of the tree, unit tests, end-to-end suites
-	$(Q)$(MAKE) check-layers all $(B)/unit_tests && CONFIG=$(CONFIG) tests/run $(SUITES)
+	$(Q)$(MAKE) check-layers all $(B)/unit_tests && $(if $(SUITES),,tests/toolchain/smoke.sh $(TARGET) &&) CONFIG=$(CONFIG) tests/run $(SUITES)
 release: all ## make the packages in build/packages
 	$(Q)packaging/release.sh $(TARGET)
 bench: all ## measure side by side with what this machine has
