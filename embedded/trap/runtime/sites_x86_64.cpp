@@ -1,101 +1,15 @@
 #if defined(__x86_64__)
 #include "embedded/trap/runtime/abi.hpp"
-#include "embedded/trap/runtime/decode.hpp"
 #include "embedded/trap/runtime/sites.hpp"
+#include "guest/call_sites.hpp"
 
 #include <asm/unistd.h>
 
 namespace udocker::trap {
 namespace {
 
-struct Found {
-  uint64_t at;      // offset in the code
-  uint32_t number;  // with `compare`: unused
-  uint32_t compare;
-  uint8_t size;     // 7 or 8
-  bool dropped;
-};
-
-uint32_t word_at(const unsigned char* at) {
-  return static_cast<uint32_t>(at[0]) | static_cast<uint32_t>(at[1]) << 8 | static_cast<uint32_t>(at[2]) << 16 |
-         static_cast<uint32_t>(at[3]) << 24;
-}
-
 void put_word(unsigned char* at, uint64_t value) {
   for (int i = 0; i < 4; ++i) at[i] = static_cast<unsigned char>(value >> (8 * i));
-}
-
-bool is_call(const unsigned char* at) { return at[0] == 0x0f && at[1] == 0x05; }
-
-// Was a hot number loaded in the bytes before, with no other call between?
-bool loads_hot_number(const unsigned char* code, uint64_t at) {
-  for (uint64_t back = 5; back <= 32 && back <= at; ++back) {
-    if (is_call(code + at - back)) return false;
-    if (code[at - back] == 0xb8 && is_hot(word_at(code + at - back + 1))) return true;
-  }
-  return false;
-}
-
-uint32_t find_sites(const Code& code, Found* found) {
-  uint32_t count = 0;
-  for (uint64_t at = 0; at + 8 <= code.size && count < kMaxSites; ++at) {
-    const unsigned char* here = code.bytes + at;
-    if (!is_call(here)) continue;
-    if (at >= 5 && here[-5] == 0xb8 && is_hot(word_at(here - 4))) {
-      found[count++] = {at - 5, word_at(here - 4), 0, 7, false};
-    } else if (here[2] == 0x48 && here[3] == 0x3d && loads_hot_number(code.bytes, at)) {
-      found[count++] = {at, 0, word_at(here + 4), 8, false};
-    }
-  }
-  return count;
-}
-
-// The site whose inside (not its first byte) holds `target`; null when there is none. Sites are in order.
-Found* inside(Found* found, uint32_t count, uint64_t target) {
-  uint32_t low = 0, high = count;
-  while (low < high) {
-    uint32_t middle = (low + high) / 2;
-    if (found[middle].at < target) low = middle + 1;
-    else high = middle;
-  }
-  if (low == 0) return nullptr;
-  Found& site = found[low - 1];
-  return target < site.at + site.size ? &site : nullptr;
-}
-
-// False only when no run of instructions leads to `at`: any 15 neighbouring bytes hold the start of a real one, and
-// from two such windows before it every start is followed.
-bool may_begin(const Code& code, uint64_t at) {
-  if (at < 96) return true;
-  for (uint64_t back = 33; back < 80; ++back) {
-    if (back == 48) back = 65;
-    uint64_t here = at - back;
-    while (here < at) {
-      unsigned size = instruction_length(code.bytes + here);
-      here += size ? size : 1;
-    }
-    if (here == at) return true;
-  }
-  return false;
-}
-
-// Every byte that can begin an instruction is taken for a jump: too careful rather than wrong.
-void drop_jump_targets(const Code& code, Found* found, uint32_t count) {
-  auto check = [&](uint64_t at, uint64_t target) {
-    Found* site = inside(found, count, target);
-    if (site && !site->dropped && may_begin(code, at)) site->dropped = true;
-  };
-  for (uint64_t at = 0; at + 6 <= code.size; ++at) {
-    const unsigned char* here = code.bytes + at;
-    unsigned char op = here[0];
-    if (op == 0xe8 || op == 0xe9) {
-      check(at, at + 5 + static_cast<uint64_t>(static_cast<int64_t>(static_cast<int32_t>(word_at(here + 1)))));
-    } else if (op == 0x0f && (here[1] & 0xf0) == 0x80) {
-      check(at, at + 6 + static_cast<uint64_t>(static_cast<int64_t>(static_cast<int32_t>(word_at(here + 2)))));
-    } else if (op == 0xeb || (op & 0xf0) == 0x70 || (op & 0xfc) == 0xe0) {
-      check(at, at + 2 + static_cast<uint64_t>(static_cast<int64_t>(static_cast<int8_t>(here[1]))));
-    }
-  }
 }
 
 class Assembler {
@@ -116,7 +30,7 @@ class Assembler {
   unsigned char* at;
 };
 
-void write_stub(unsigned char* out, const Found& site, uint64_t resume, uint64_t data) {
+void write_stub(unsigned char* out, const guest::CallSite& site, uint64_t resume, uint64_t data) {
   Assembler code(out);
   if (site.size == 7) {
     code.load_bias(data);
@@ -153,14 +67,13 @@ bool is_hot(uint32_t number) {
 }
 
 size_t patch_sites(const Code& code, uint32_t region, unsigned char* stubs, size_t capacity, uint32_t* count) {
-  Found found[kMaxSites];
-  uint32_t sites = find_sites(code, found);
-  drop_jump_targets(code, found, sites);
+  guest::CallSite found[kMaxSites];
+  const uint32_t sites = guest::find_call_sites(code.bytes, code.size, is_hot, found, kMaxSites);
   uint64_t data = kStubsAt + region * kStubRegion, table = data + 0x1000;
   size_t stubs_at = (sites * 8 + 15) & ~size_t{15};
   uint32_t used = 0;
   for (uint32_t i = 0; i < sites; ++i) {
-    const Found& site = found[i];
+    const guest::CallSite& site = found[i];
     if (site.dropped) continue;
     size_t at = stubs_at + used * kStubSize;
     if (at + kStubSize > capacity) break;

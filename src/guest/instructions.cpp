@@ -1,7 +1,6 @@
-#if defined(__x86_64__)
-#include "embedded/trap/runtime/decode.hpp"
+#include "guest/instructions.hpp"
 
-namespace udocker::trap {
+namespace udocker::guest {
 namespace {
 
 // What follows an opcode: m ModRM, b 8-bit, z 32-bit (16 with prefix 66), w 16-bit, q moffs, v 64-bit with REX.W,
@@ -97,5 +96,4 @@ unsigned instruction_length(const unsigned char* code) {
   return static_cast<unsigned>(at - code) + operand_size(kind, at, wide, small);
 }
 
-}  // namespace udocker::trap
-#endif
+}  // namespace udocker::guest

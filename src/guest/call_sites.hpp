@@ -1,0 +1,22 @@
+// Where machine code of x86_64 makes system calls in a way that can be replaced by a jump: `mov $nr,%eax; syscall`
+// (7 bytes), and `syscall; cmp $imm32,%rax` (8 bytes) where the number was loaded shortly before.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+namespace udocker::guest {
+
+struct CallSite {
+  uint64_t at;       // offset in the code
+  uint32_t number;   // for 8 bytes: 0, the number is in eax
+  uint32_t compare;  // what rax is compared with; for 7 bytes: 0
+  uint8_t size;
+  bool dropped;
+};
+
+// Finds the sites of numbers that `wanted` accepts, in order; at most `capacity`. A site is dropped when any byte
+// sequence of the code could be a jump into its middle. The number of entries, dropped ones included.
+uint32_t find_call_sites(const unsigned char* code, uint64_t size, bool (*wanted)(uint32_t number), CallSite* found,
+                         uint32_t capacity);
+
+}  // namespace udocker::guest
