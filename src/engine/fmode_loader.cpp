@@ -133,6 +133,12 @@ std::optional<std::string> find_guest_loader(const std::string& container_dir) {
 
 std::string neutral_loader(std::string bytes) {
   using namespace std::string_view_literals;
+  if (bytes.find("/etc/ld-musl-"sv) != std::string::npos) {
+    // This loader is the libc too, which needs its other names; it takes its search path from one text.
+    replace_all(bytes, "/etc/ld-musl-"sv, "/\1tc/ld-musl-"sv);
+    replace_all(bytes, "\0/lib:/usr/local/lib:/usr/lib\0"sv, "\0/\1ib:/\1sr/local/lib:/\1sr/lib\0"sv);
+    return bytes;
+  }
   // Directories and files that do not exist, where the Python tool leaves "/": that one cannot be read as a library,
   // which newer loaders take for a fatal error.
   replace_all(bytes, "\0/etc/ld.so"sv, "\0/\1tc/ld.so"sv);
