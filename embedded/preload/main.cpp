@@ -2,6 +2,7 @@
 #include "cli/applet.hpp"
 #include "cli/view_options.hpp"
 #include "elf/disk.hpp"
+#include "embedded/preload/find_sites.hpp"
 #include "embedded/preload/launch.hpp"
 #include "guest/resolve.hpp"
 #include "host/blob.hpp"
@@ -115,20 +116,20 @@ std::string usual_libraries(const std::string& root) {
 }
 
 // Memory shared by all processes of the container: the first one keeps the descriptor, the others open it in /proc.
-guest::Shared* make_cache(Header& header) {
+SharedMemory* make_shared_memory(Header& header) {
   header.main_pid = ::getpid();
   header.cache_fd = -1;
   const UniqueFd small(::memfd_create("udocker-view", MFD_CLOEXEC));
-  if (!small || ::ftruncate(small.get(), sizeof(guest::Shared)) != 0) return nullptr;
+  if (!small || ::ftruncate(small.get(), sizeof(SharedMemory)) != 0) return nullptr;
   int fd = ::fcntl(small.get(), F_DUPFD, 200);
   if (fd < 0) fd = ::fcntl(small.get(), F_DUPFD, 10);
   struct stat st;
   if (fd < 0 || ::fstat(fd, &st) != 0) return nullptr;
-  void* at = ::mmap(nullptr, sizeof(guest::Shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  void* at = ::mmap(nullptr, sizeof(SharedMemory), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (at == MAP_FAILED) return nullptr;
   header.cache_fd = fd;
   header.cache_inode = st.st_ino;
-  return static_cast<guest::Shared*>(at);
+  return static_cast<SharedMemory*>(at);
 }
 
 // Whether a filter could be set: the kernel looks at the program's address first, so nothing changes.
@@ -150,7 +151,8 @@ class Starter {
     context_.view = view;
     context_.header.flags = flags();
     context_.header.patch_time = options.patch_time;
-    context_.shared = make_cache(context_.header);
+    SharedMemory* shared = make_shared_memory(context_.header);
+    if (shared) context_.shared = &shared->cache;
     fill_sizes(context_.header, *view);
     config_ = UDOCKER_PL_CONFIG;
     const std::size_t name = config_.size();
@@ -162,6 +164,7 @@ class Starter {
     context_.preload = object_.c_str();
     libraries_ = options.library_path.empty() ? usual_libraries(root_) : options.library_path;
     context_.library_path = libraries_.c_str();
+    if (shared) find_sites(libraries_, path_dirname(object_), shared->tables);
     self_ = host::self_path();
     context_.udocker = self_.c_str();
   }

@@ -41,7 +41,7 @@ int visit_shown(Info* info, size_t size, void* data) {
 // Called by the entry points in dynamic_entry.S, which jump to the libc's function afterwards: that one looks at its
 // caller for the search path.
 extern "C" __attribute__((visibility("hidden"))) const char* udocker_preload_dl_name(const char* name) {
-  if (!name || !has_slash(name) || !active()) return name;
+  if (!name || !has_slash(name) || !active() || state.loader_hooked) return name;
   Mapped m;
   if (map_path(sys::kAtCwd, name, Follow::yes, Guess::no, m) < 0 || m.path == name) return name;
   return keep_text(text_of(m.path));

@@ -175,12 +175,12 @@ SPAWN(pidfd_spawn, pidfd_spawnp)
 
 EXPORT long posix_spawn_file_actions_addopen(long actions, long fd, long path, long flags, long mode) {
   MAP_OR(sys::kAtCwd, path, Follow::yes, Guess::no, { return -mapped_error; })
-  return NEXT("posix_spawn_file_actions_addopen")(actions, fd, word(m.path), flags, mode, 0);
+  return NEXT("posix_spawn_file_actions_addopen")(actions, fd, word(for_libc(m)), flags, mode, 0);
 }
 #define ADD_CHDIR(name)                                                       \
   EXPORT long name(long actions, long path) {                                 \
     MAP_OR(sys::kAtCwd, path, Follow::yes, Guess::no, { return -mapped_error; }) \
-    return NEXT(#name)(actions, word(m.path), 0, 0, 0, 0);                    \
+    return NEXT(#name)(actions, word(for_libc(m)), 0, 0, 0, 0);                    \
   }
 ADD_CHDIR(posix_spawn_file_actions_addchdir)
 ADD_CHDIR(posix_spawn_file_actions_addchdir_np)

@@ -31,8 +31,9 @@ bool climbs_nowhere(const char* path) {
 
 // The open family, with the libc's own function for the kernel's call: that one knows about cancellation.
 long open_at(Function next, bool has_dir, long dir, long path, long flags, long mode) {
-  const auto call = [&](const Mapped& m, long with) -> long {
-    return as_int(has_dir ? next(m.dir, word(m.path), with, mode, 0, 0) : next(word(m.path), with, mode, 0, 0, 0));
+  const auto call = [&](Mapped& m, long with) -> long {
+    const long name = word(for_libc(m));
+    return as_int(has_dir ? next(m.dir, name, with, mode, 0, 0) : next(name, with, mode, 0, 0, 0));
   };
   const bool no_follow = (flags & kNoFollowOpen) || (flags & (kCreate | kExclusive)) == (kCreate | kExclusive);
   if (has_dir && dir != kCwd && climbs_nowhere(pointer<const char*>(path)) && !(flags & kPathOnly) && active() &&
@@ -295,7 +296,7 @@ EXPORT long fchdir(long fd) {
 EXPORT long fchmodat(long dir, long path, long mode, long flags) {
   if (!flags) return c_result(emulate(__NR_fchmodat, dir, path, mode));
   MAP_OR(dir, path, flags & sys::kNoFollow ? Follow::no : Follow::yes, Guess::no, { return fail(mapped_error); })
-  return NEXT("fchmodat")(m.dir, word(m.path), mode, flags, 0, 0);
+  return NEXT("fchmodat")(m.dir, word(for_libc(m)), mode, flags, 0, 0);
 }
 EXPORT long lchmod(long path, long mode) { return fchmodat(kCwd, path, mode, sys::kNoFollow); }
 EXPORT long remove(long path) {
@@ -311,7 +312,7 @@ EXPORT long utimensat(long dir, long path, long times, long flags) {
 #define FOPEN(name)                                                                     \
   EXPORT long name(long path, long mode) {                                              \
     MAP_NULL(path, Follow::yes)                                                         \
-    if (m.magic == guest::Magic::none) return NEXT(#name)(word(m.path), mode, 0, 0, 0, 0); \
+    if (m.magic == guest::Magic::none) return NEXT(#name)(word(for_libc(m)), mode, 0, 0, 0, 0); \
     const long fd = c_result(emulate(__NR_openat, kCwd, path, kReadOnly | kCloseOnExec, 0)); \
     return fd < 0 ? 0 : NEXT("fdopen")(fd, mode, 0, 0, 0, 0);                           \
   }
@@ -334,21 +335,20 @@ PATH_FUNCTION(__setmntent, 0, Follow::yes, 0)
 PATH_FUNCTION(setmntent, 0, Follow::yes, 0)
 PATH_FUNCTION(utmpname, 0, Follow::yes, -1)
 PATH_FUNCTION(utmpxname, 0, Follow::yes, -1)
-PATH_FUNCTION(bindtextdomain, 1, Follow::yes, 0)
 PATH_FUNCTION(ftok, 0, Follow::yes, -1)
 PATH_FUNCTION(quotactl, 1, Follow::yes, -1)
 
 EXPORT long futimesat(long dir, long path, long times) {
   MAP_OR(dir, path, Follow::yes, Guess::no, { return fail(mapped_error); })
-  return NEXT("futimesat")(m.dir, word(m.path), times, 0, 0, 0);
+  return NEXT("futimesat")(m.dir, word(for_libc(m)), times, 0, 0, 0);
 }
 EXPORT long scandirat(long dir, long path, long list, long filter, long compare) {
   MAP_OR(dir, path, Follow::yes, Guess::no, { return fail(mapped_error); })
-  return NEXT("scandirat")(m.dir, word(m.path), list, filter, compare, 0);
+  return NEXT("scandirat")(m.dir, word(for_libc(m)), list, filter, compare, 0);
 }
 EXPORT long scandirat64(long dir, long path, long list, long filter, long compare) {
   MAP_OR(dir, path, Follow::yes, Guess::no, { return fail(mapped_error); })
-  return NEXT("scandirat64")(m.dir, word(m.path), list, filter, compare, 0);
+  return NEXT("scandirat64")(m.dir, word(for_libc(m)), list, filter, compare, 0);
 }
 
 // What the program asks of the kernel directly, when it does so through the libc.

@@ -62,6 +62,7 @@ long make_temporary(Function function, char* pattern, long a, long b, size_t suf
   Mapped m;
   const long error = map_path(sys::kAtCwd, pattern, Follow::no, Guess::no, m);
   if (error < 0) return set_errno(static_cast<int>(-error)), returns_name ? 0 : -1;
+  for_libc(m);
   if (m.path == pattern) {
     const long raw = function(word(pattern), a, b, 0, 0, 0);
     return returns_name ? raw : as_int(raw);
@@ -158,7 +159,7 @@ struct GlobResult {
 };
 
 long glob_with(Function function, const char* pattern, long flags, long on_error, long result) {
-  if (!active() || !pattern || pattern[0] != '/') return function(word(pattern), flags, on_error, result, 0, 0);
+  if (!active() || state.names_pass || !pattern || pattern[0] != '/') return function(word(pattern), flags, on_error, result, 0, 0);
   size_t end = 0, slash = 0;
   for (; pattern[end] && !special(pattern[end]); ++end)
     if (pattern[end] == '/') slash = end;
@@ -313,7 +314,7 @@ EXPORT long glob64(const char* pattern, long flags, long on_error, long result) 
   EXPORT long name(const char* path, long visit, long depth, long flags) {                      \
     if (!active() || (flags & kChangeDir)) {                                                    \
       MAP(word(path), Follow::yes)                                                              \
-      return NEXT(#name)(word(m.path), visit, depth, flags, 0, 0);                              \
+      return NEXT(#name)(state.names_pass ? word(path) : word(m.path), visit, depth, flags, 0, 0);                              \
     }                                                                                           \
     return walk_tree(path, pointer<Visit>(visit), nullptr, static_cast<int>(flags));            \
   }

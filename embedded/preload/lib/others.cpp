@@ -25,11 +25,6 @@ EXPORT long daemon(long keep_directory, long keep_streams) {
   return result;
 }
 
-// Command substitution would start the host's shell.
-EXPORT long wordexp(long words, long result, long flags) {
-  constexpr long kNoCommands = 4;
-  return NEXT("wordexp")(words, result, active() ? flags | kNoCommands : flags, 0, 0, 0);
-}
 
 namespace {
 
@@ -44,11 +39,14 @@ long shared_memory(const char* name, char* path, size_t capacity) {
   return 0;
 }
 
-// fts works on host names, which the other functions understand; only the start is mapped.
+// Where the libc's own calls do not come to us, fts works on host names, which the other functions understand, and only
+// the start is mapped. Where they do, all but some changes of the working directory do, which are avoided.
 long open_tree_walk(Function function, char** paths, long options, long compare) {
   size_t count = 0;
   while (paths && paths[count]) ++count;
-  if (!active() || !count) return function(word(paths), options, compare, 0, 0, 0);
+  constexpr long kNoChangeDir = 4;
+  if (!active() || !count || state.names_pass)
+    return function(word(paths), state.names_pass ? options | kNoChangeDir : options, compare, 0, 0, 0);
   auto** mapped = static_cast<char**>(__builtin_alloca((count + 1) * sizeof(char*)));
   for (size_t i = 0; i < count; ++i) {
     mapped[i] = paths[i];
@@ -61,6 +59,28 @@ long open_tree_walk(Function function, char** paths, long options, long compare)
 }
 
 }  // namespace
+
+// Constructors of other libraries may come before ours: what these functions open must come to us by then.
+#define AWAKE(name)                                                  \
+  EXPORT long name(long a, long b, long c, long d) {                 \
+    active();                                                        \
+    return NEXT(#name)(a, b, c, d, 0, 0);                            \
+  }
+AWAKE(setlocale)
+AWAKE(newlocale)
+AWAKE(iconv_open)
+AWAKE(tzset)
+AWAKE(localtime)
+AWAKE(localtime_r)
+AWAKE(mktime)
+AWAKE(getaddrinfo)
+AWAKE(gethostbyname)
+
+EXPORT long bindtextdomain(long domain, long directory) {
+  if (!directory || !active() || state.names_pass) return NEXT("bindtextdomain")(domain, directory, 0, 0, 0, 0);
+  MAP_NULL(directory, Follow::yes)
+  return NEXT("bindtextdomain")(domain, word(m.path), 0, 0, 0, 0);
+}
 
 EXPORT long shm_open(const char* name, long flags, long mode) {
   char path[300];

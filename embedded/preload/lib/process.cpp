@@ -130,4 +130,119 @@ EXPORT long pclose(long file) {
   return NEXT("pclose")(file, 0, 0, 0, 0, 0);
 }
 
+namespace {
+
+struct Words {
+  size_t count;
+  char** list;
+  size_t offset;
+};
+constexpr long kOffset = 1, kAppend = 2, kNoCommands = 4, kReuse = 8, kShowErrors = 16;
+constexpr long kNoSpace = 1, kBadCharacter = 2, kCommandRefused = 4, kSyntax = 5;
+
+bool substitutes(const char* text) {
+  bool quoted = false;
+  for (; *text; ++text) {
+    if (*text == '\\' && text[1]) ++text;
+    else if (*text == '\'') quoted = !quoted;
+    else if (!quoted && (*text == '`' || (text[0] == '$' && text[1] == '(' && text[2] != '('))) return true;
+  }
+  return false;
+}
+
+// Characters that mean something else to a shell than to wordexp, outside of quotes and parentheses.
+bool bad_characters(const char* text) {
+  int depth = 0;
+  bool single = false, twice = false;
+  for (; *text; ++text) {
+    if (*text == '\\' && !single && text[1]) {
+      ++text;
+    } else if (*text == '\'' && !twice) {
+      single = !single;
+    } else if (*text == '"' && !single) {
+      twice = !twice;
+    } else if (!single && !twice) {
+      if (*text == '(' || (*text == '{' && depth)) ++depth;
+      else if (*text == ')' && depth) --depth;
+      else if (!depth && (*text == '\n' || *text == '|' || *text == '&' || *text == ';' || *text == '<' || *text == '>' ||
+                          *text == '(' || *text == ')'))
+        return true;
+    }
+  }
+  return false;
+}
+
+// The guest's shell expands the words and prints each with a zero behind it.
+long expand(const char* text, Words* out, long flags) {
+  if (flags & kReuse) NEXT("wordfree")(word(out), 0, 0, 0, 0, 0);
+  if (bad_characters(text)) return kBadCharacter;
+  int ends[2];
+  if (sys::call(__NR_pipe2, word(ends), kCloseOnExec) < 0) return kNoSpace;
+  char* argv[] = {const_cast<char*>("sh"), const_cast<char*>("-c"),
+                  const_cast<char*>("eval \"printf '%s\\\\0' x $1\""), const_cast<char*>("sh"), const_cast<char*>(text), nullptr};
+  const long pid = fork_process();
+  if (pid == 0) {
+    sys::call(__NR_dup3, ends[1], 1, 0);
+    if (!(flags & kShowErrors)) {
+      const long null = sys::open("/dev/null", 1);
+      if (null >= 0) sys::call(__NR_dup3, null, 2, 0);
+    }
+    exec_file(sys::kAtCwd, "/bin/sh", argv, own_environment(), 0);
+    for (;;) sys::call(__NR_exit_group, 127);
+  }
+  sys::close(ends[1]);
+  size_t size = 0, capacity = 4096;
+  char* all = pid < 0 ? nullptr : static_cast<char*>(allocate(capacity));
+  while (all) {
+    const long got = sys::call(__NR_read, ends[0], word(all + size), static_cast<long>(capacity - size));
+    if (got <= 0) break;
+    size += static_cast<size_t>(got);
+    if (size < capacity) continue;
+    char* more = static_cast<char*>(allocate(capacity * 2));
+    if (more) copy(more, all, size);
+    release(all);
+    all = more;
+    capacity *= 2;
+  }
+  sys::close(ends[0]);
+  const long status = pid < 0 ? -1 : wait_for(pid);
+  size_t found = 0;
+  for (size_t i = 0; i < size; ++i) found += !all[i];
+  if (!all || status != 0 || !found) {
+    release(all);
+    return all ? kSyntax : kNoSpace;
+  }
+  const size_t offset = flags & kOffset ? out->offset : 0, had = flags & kAppend ? out->count : 0;
+  char** list = static_cast<char**>(allocate((offset + had + found) * sizeof(char*)));
+  size_t used = offset;
+  if (list) {
+    for (size_t i = 0; i < offset; ++i) list[i] = nullptr;
+    for (size_t i = 0; i < had; ++i) list[used++] = out->list[offset + i];
+    const char* at = all;
+    for (at += text_size(at) + 1; at < all + size; at += text_size(at) + 1) {
+      char* kept = static_cast<char*>(allocate(text_size(at) + 1));
+      if (kept) copy(kept, at, text_size(at) + 1);
+      list[used++] = kept;
+    }
+    list[used] = nullptr;
+    if (flags & kAppend) release(out->list);
+    out->list = list;
+    out->count = used - offset;
+    if (!(flags & kOffset)) out->offset = 0;
+  }
+  release(all);
+  return list ? 0 : kNoSpace;
+}
+
+}  // namespace
+
+// A libc that runs commands itself would start the host's shell; musl's leaves all to the shell.
+EXPORT long wordexp(const char* text, Words* out, long flags) {
+  if (!active()) return NEXT("wordexp")(word(text), word(out), flags, 0, 0, 0);
+  const bool commands = substitutes(text);
+  if (commands && (flags & kNoCommands)) return kCommandRefused;
+  if (commands || !find_next("gnu_get_libc_version")) return expand(text, out, flags);
+  return NEXT("wordexp")(word(text), word(out), flags | kNoCommands, 0, 0, 0);
+}
+
 }  // namespace udocker::preload

@@ -12,6 +12,7 @@ namespace {
 
 alignas(16) char view_memory[guest::kViewCapacity];
 int started;
+SharedMemory* shared_memory;
 
 constexpr long kMapShared = 1, kProtection = 3;
 constexpr int kSetName = 15, kSetMm = 35, kMmMap = 14;
@@ -61,10 +62,11 @@ void map_cache() {
   if (fd < 0) return;
   sys::Stat stat;
   if (sys::fstatat(static_cast<int>(fd), "", &stat, sys::kEmptyPath) == 0 && stat.ino == state.header.cache_inode &&
-      stat.size >= static_cast<int64_t>(sizeof(guest::Shared))) {
-    const long at = sys::call(__NR_mmap, 0, sizeof(guest::Shared), kProtection, kMapShared, fd, 0);
+      stat.size >= static_cast<int64_t>(sizeof(SharedMemory))) {
+    const long at = sys::call(__NR_mmap, 0, sizeof(SharedMemory), kProtection, kMapShared, fd, 0);
     if (at > 0 || at < -4095) {
-      state.shared = pointer<guest::Shared*>(at);
+      shared_memory = pointer<SharedMemory*>(at);
+      state.shared = &shared_memory->cache;
       int64_t now[2];
       if (sys::call(__NR_clock_gettime, 6, word(now)) == 0)
         __atomic_store_n(&state.shared->now, static_cast<uint32_t>(now[0]) + 1, __ATOMIC_RELAXED);
@@ -224,6 +226,7 @@ void set_up() {
     if (guest::contains_path(view->root(), view->host_of(view->mounts[i]))) state.mounts_inside = true;
   map_cache();
   __atomic_store_n(&state.view, view, __ATOMIC_RELEASE);
+  if (shared_memory) hook_call_sites(shared_memory->tables);
 }
 
 bool program_of(void*, int pid, guest::GuestPath& out) {

@@ -2,12 +2,16 @@
 #pragma once
 #include "abi.hpp"
 #include "embedded/preload/launch.hpp"
+#include "embedded/preload/sites.hpp"
 #include "guest/translate.hpp"
 
 namespace udocker::preload {
 
 struct State : Context {  // view is null until set_up: everything passes
   bool mounts_inside;             // some bind shows a part of ROOT elsewhere
+  bool libc_hooked;               // what the libc opens for itself comes to us (sites.cpp)
+  bool names_pass;                // … so that its functions can be given the guest's names: glibc only
+  bool loader_hooked;             // what dlopen opens does
   int first_pid;                  // the process that loaded us; its forks have other numbers
   char program[guest::kPathMax];  // guest path of the program
 };
@@ -70,6 +74,13 @@ bool program_of(void* context, int pid, guest::GuestPath& out);
 
 // A copy that lives as long as the process.
 const char* keep_text(Text text);
+
+// Lets system calls inside the libc and the loader come to us. To be called once, while there is one thread.
+void hook_call_sites(const SiteTable* tables);
+
+// The path for a function of the libc, whose own calls may come to us again: a mark says that it is mapped already.
+const char* for_libc(Mapped& m);
+inline constexpr char kMark[] = "/./../././..";
 
 // Says something on the standard error stream.
 void complain(Text a, Text b = {}, Text c = {});

@@ -25,7 +25,7 @@ namespace udocker::preload {
       set_errno(static_cast<int>(-mapped_error));                                       \
       return error;                                                                     \
     })                                                                                  \
-    arg[at] = word(m.path);                                                             \
+    arg[at] = word(for_libc(m));                                                             \
     return NEXT(#name)(arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);                 \
   }
 

@@ -59,9 +59,56 @@ prepare() {  # what the probe looks for
   echo x >"$root/etc/deep/file"
   echo 'probe:x:1234:1234:a:/home/probe:/bin/probe-shell' >>"$root/etc/passwd"
   echo 'probes:x:4321:a,b,probe' >>"$root/etc/group"
+  # What the libc looks for by itself.
+  echo 'probe:the-secret:1:0:9:7:::' >"$root/etc/shadow"
+  echo '10.0.0.77 probe.test' >"$root/etc/hosts"
+  echo 'hosts: files' >"$root/etc/nsswitch.conf"
+  echo 'probe-service 4711/tcp' >"$root/etc/services"
+  echo '/bin/probe-shell' >"$root/etc/shells"
+  echo 'probe-device /probe ext4 ro 0 0' >"$root/etc/fstab"
+  mkdir -p "$root/usr/share/zoneinfo/Test" "$root/var/run" "$root/run"
+  python3 - "$root" <<'END'
+import os, struct, sys
+root = sys.argv[1]
+def zone(path, name, hours):
+    head = b"TZif2" + bytes(15)
+    data = struct.pack(">6l", 0, 0, 0, 0, 1, len(name) + 1) + struct.pack(">lbb", hours * 3600, 0, 0) + name + b"\0"
+    os.path.lexists(path) and os.unlink(path)
+    open(path, "wb").write(head + data + head + data + b"\n" + name + b"-%d\n" % hours)
+zone(root + "/usr/share/zoneinfo/Test/Zone", b"TST", 5)
+zone(root + "/etc/localtime", b"LCL", 3)
+run = root + "/var/run"
+record = struct.pack("<hxxi32s4s32s256s", 7, 1, b"tty1", b"1", b"probe-user", b"host")
+open((run if not os.path.islink(run) else root + "/run") + "/utmp", "wb").write(record.ljust(384, b"\0"))
+for top, dirs, files in os.walk(root + "/usr/lib"):
+    if os.path.basename(top) == "gconv":
+        open(top + "/gconv-modules", "a").write("\nalias PROBESET// ISO-8859-1//\n")
+        if os.path.exists(top + "/gconv-modules.cache"): os.unlink(top + "/gconv-modules.cache")
+END
+  for locale in C.utf8 C.UTF-8; do [ -d "$root/usr/lib/locale/$locale" ] && cp -r "$root/usr/lib/locale/$locale" "$root/usr/lib/locale/xx_XX.utf8"; done
+}
+inside() {
+  cat <<END
+locale in a constructor xx_XX.UTF-8
+locale xx_XX.UTF-8
+locale object 1
+zone 05:00 TST
+local time 03:00 LCL
+shadow the-secret
+host 77
+address 0
+service 4711
+users 1
+words /etc/probe
+character set 1
+session probe-user
+shell /bin/probe-shell
+table probe-device
+walk /etc/deep/file 0
+END
 }
 
-for guest in bookworm trixie bullseye musl; do
+for guest in ${GUESTS:-bookworm trixie bullseye musl}; do
   "$UDOCKER" -q import "$(need_image $guest.tar)" "$guest:1" >/dev/null
   check "$guest: create" "$UDOCKER" -q create --name=$guest $guest:1
   root=$("$UDOCKER" inspect -p $guest)
@@ -70,15 +117,23 @@ for guest in bookworm trixie bullseye musl; do
     command -v musl-gcc >/dev/null || { skip "no musl-gcc"; continue; }
     rm -f "$root/bin/sh"  # a static one
     check "musl: compile" musl-gcc -O1 -pthread "$here/probe.c" -o "$root/tmp/probe"
+    check "musl: compile" musl-gcc -O1 "$here/inside.c" -o "$root/tmp/inside"
   else
-    cp "$here/probe.c" "$root/tmp/"
+    cp "$here/probe.c" "$here/inside.c" "$root/tmp/"
     "$UDOCKER" -q setup --execmode=F1 $guest
-    check "$guest: the guest's own compiler, in F1" "$UDOCKER" -q run --nobanner $guest gcc -O1 -pthread /tmp/probe.c -o /tmp/probe -ldl
+    check "$guest: the guest's own compiler, in F1" "$UDOCKER" -q run --nobanner $guest sh -c "gcc -O1 -pthread /tmp/probe.c -o /tmp/probe -ldl && gcc -O1 /tmp/inside.c -o /tmp/inside"
   fi
   for mode in F1 F2 F3 F4; do
     check "$guest: setup $mode" "$UDOCKER" -q setup --execmode=$mode $guest
     "$UDOCKER" -q run --nobanner -e PATH=/tmp:/bin:/usr/bin $guest probe "$WORK" >seen 2>&1
     check_same "$guest $mode: sees what is expected" "" "$(expected | diff - seen)"
+    "$UDOCKER" -q run --nobanner $guest /tmp/inside >seen 2>&1
+    inside >wanted
+    if [ $guest = musl ]; then  # its resolver and shadow file are opened where no site can be patched; it has no dynamic shell
+      inside | head -11 | grep -vE '^(shadow|host|address|service|words) ' >wanted
+      sed -i -E '/^(shadow|host|address|service|words) /d' seen
+    fi
+    check_same "$guest $mode: the libc opens the guest's files" "" "$(diff wanted seen)"
   done
   [ $guest = musl ] || check_output "$guest: python" "True /usr/bin/python3 3" "$UDOCKER" -q run --nobanner $guest \
     python3 -c 'import os,subprocess,sys;print(os.path.exists("/etc/probe"), sys.executable, subprocess.call(["sh","-c","exit 3"]))'

@@ -1,0 +1,116 @@
+#include "embedded/preload/find_sites.hpp"
+
+#include "elf/disk.hpp"
+#include "elf/view.hpp"
+#include "guest/call_sites.hpp"
+#include "util/digest.hpp"
+#include "util/error.hpp"
+#include "util/file.hpp"
+#include "util/log.hpp"
+#include "util/strings.hpp"
+
+#include <elf.h>
+
+#include <cstring>
+
+#include <asm/unistd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace udocker::preload {
+namespace {
+
+constexpr std::string_view kFormat = "udocker call sites 1\n";
+
+// Calls that open or look at files by name. Changes of files are made by functions that are wrapped as a whole.
+bool wanted(std::uint32_t number) {
+  switch (number) {
+#if defined(__x86_64__)
+    case __NR_open: case __NR_openat: case __NR_stat: case __NR_lstat: case __NR_newfstatat: case __NR_statx:
+    case __NR_access: case __NR_faccessat: case __NR_faccessat2: case __NR_readlink: case __NR_readlinkat:
+    case __NR_chdir: case __NR_fchdir: case __NR_unlink: case __NR_unlinkat: case __NR_connect: case __NR_statfs:
+      return true;
+#endif
+    default:
+      return false;
+  }
+}
+
+struct Library {
+  const char* name;
+  SiteOwner owner;
+};
+// libpthread was a library of its own before glibc 2.34.
+constexpr Library kLibraries[] = {{"libc.so.6", SiteOwner::glibc},
+                                  {"ld-linux-x86-64.so.2", SiteOwner::loader},
+                                  {"libpthread.so.0", SiteOwner::other},
+                                  {"ld-musl-x86_64.so.1", SiteOwner::musl}};
+static_assert(std::size(kLibraries) <= kSiteTables);
+
+SiteTable search(const std::string& path, SiteOwner owner) {
+  SiteTable table{};
+  const elf::Bytes bytes = elf::load_bytes(path);
+  const elf::Tables elf = elf::View(bytes).tables();
+  if (elf.machine != EM_X86_64 || !elf.codec.is64) return table;
+  for (const elf::Segment& segment : elf.segments) {
+    if (segment.type != PT_LOAD || (segment.flags & PF_X) == 0) continue;
+    guest::CallSite found[kMaxSites];
+    const std::uint32_t count =
+        guest::find_call_sites(bytes.data() + segment.offset, segment.filesz, wanted, found, kMaxSites);
+    table = {owner, 0, segment.vaddr, segment.memsz, {}};
+    for (std::uint32_t i = 0; i < count; i++) {
+      const guest::CallSite& site = found[i];
+      if (site.dropped || (site.size == 8 && site.compare != 0xfffff000)) continue;
+      table.sites[table.count++] = {static_cast<std::uint32_t>(segment.vaddr + site.at),
+                                    static_cast<std::uint16_t>(site.number), site.size};
+    }
+    break;
+  }
+  return table;
+}
+
+std::optional<SiteTable> load_table(const std::string& path) {
+  struct stat st;
+  if (::lstat(path.c_str(), &st) != 0 || !S_ISREG(st.st_mode) || st.st_uid != ::geteuid()) return std::nullopt;
+  const auto content = find_file(path, 1 << 16);
+  SiteTable table;
+  if (!content || content->size() != kFormat.size() + sizeof table || !content->starts_with(kFormat)) return std::nullopt;
+  std::memcpy(&table, content->data() + kFormat.size(), sizeof table);
+  if (table.count > kMaxSites) return std::nullopt;
+  return table;
+}
+
+SiteTable table_of(const std::string& path, const struct stat& st, SiteOwner owner, const std::string& cache_dir) {
+  const std::string key = sha256_hex(cat(path, " ", static_cast<std::uint64_t>(st.st_ino), " ", static_cast<std::uint64_t>(st.st_size), " ",
+                                         static_cast<std::int64_t>(st.st_mtim.tv_sec), ".", static_cast<std::int64_t>(st.st_mtim.tv_nsec)));
+  const std::string kept = cat(cache_dir, "/sites-", key.substr(0, 16));
+  if (const auto table = load_table(kept)) return *table;
+  const SiteTable table = search(path, owner);
+  try {
+    make_file(kept, cat(kFormat, std::string_view(reinterpret_cast<const char*>(&table), sizeof table)), 0600);
+  } catch (const SystemError& error) {
+    log::debug("preload", error.what());
+  }
+  return table;
+}
+
+}  // namespace
+
+void find_sites(const std::string& library_dirs, const std::string& cache_dir, SiteTable (&tables)[kSiteTables]) {
+  std::size_t used = 0;
+  for (const Library& library : kLibraries) {
+    for (const std::string& dir : split(library_dirs, ':')) {
+      const std::string path = cat(dir, "/", library.name);
+      struct stat st;
+      if (::stat(path.c_str(), &st) != 0 || !S_ISREG(st.st_mode)) continue;
+      try {
+        tables[used++] = table_of(path, st, library.owner, cache_dir);
+      } catch (const Error& error) {
+        log::debug("preload", error.what());
+      }
+      break;
+    }
+  }
+}
+
+}  // namespace udocker::preload
