@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <new>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 namespace udocker {
@@ -64,6 +65,13 @@ int run_command(const std::vector<std::string>& words) {
   return applet->run(args);
 }
 
+// A standard descriptor that the caller has closed stays closed to every program we start, and no file of ours may
+// take its number: a placeholder that cannot be read or written holds it until exec.
+void hold_standard_descriptors() {
+  for (int fd : {0, 1, 2})
+    if (::fcntl(fd, F_GETFD) < 0) (void)!::open("/", O_PATH | O_CLOEXEC);
+}
+
 int dispatch(int argc, char** argv) {
   std::string name = argc > 0 ? path_basename(argv[0]) : "udocker";
   if (name.starts_with('-')) name.erase(0, 1);  // a login shell's spelling
@@ -82,6 +90,7 @@ int dispatch(int argc, char** argv) {
 int main(int argc, char** argv) {
   using namespace udocker;
   int status;
+  hold_standard_descriptors();
   try {
     status = dispatch(argc, argv);
     log::flush();

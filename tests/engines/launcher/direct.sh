@@ -19,6 +19,8 @@ check_match "the message names it" "/no/such" direct -- /no/such
 check_same "standard input" text "$(echo text | direct -- cat)"
 check_same "bytes" "$(head -c 200000 "$UDOCKER" | sha256sum)" "$(head -c 200000 "$UDOCKER" | direct -- cat | sha256sum)"
 check_same "descriptors pass" "from fd 5" "$(echo from fd 5 > fd5; direct -- sh -c 'cat <&5' 5<fd5)"
+closed='for n in 0 1 2; do [ -e /proc/$$/fd/$n ] && echo -n "$n " >&5; done'
+check_same "closed standard descriptors stay closed" "1 2 ,0 2 ,0 1 ," "$(direct -- sh -c "$closed" 5>&1 <&-; echo -n ,; direct -- sh -c "$closed" 5>&1 >&-; echo -n ,; direct -- sh -c "$closed" 5>&1 2>&-; echo -n ,)"
 check_output "root in the container" 0 direct -- id -u
 check_output "another user" "1234 77" direct 'p["user"].update(uid=1234,gid=77);l["uidMappings"][0]["containerID"]=1234;l["gidMappings"][0]["containerID"]=77' -- sh -c 'echo $(id -u) $(id -g)'
 check_output "host name" box direct -- cat /proc/sys/kernel/hostname
