@@ -1,7 +1,6 @@
 // R modes: the launch of our OCI launcher, with our ptrace engine inside for R2 and R3, or of the host's runtime.
 #include "engine/oci_mode.hpp"
 
-#include "engine/leftovers.hpp"
 #include "guest/owners.hpp"
 #include "host/self.hpp"
 #include "util/error.hpp"
@@ -60,7 +59,6 @@ int config_descriptor(const oci::Config& config) {
 
 Launch plan_launcher(const RunPlan& plan) {
   bool of_host = !plan.host_executable.empty();
-  if (!plan.container_dir.empty() && path_exists(plan.container_dir + "/.bind_orig_files")) restore_file_binds(plan.container_dir);
   oci::Config config = make_config(plan, read_oci_facts(), of_host ? Runtime::of_host : Runtime::own);
   bool emulated = plan.mode == Mode::R2 || plan.mode == Mode::R3;
   if (emulated && of_host)

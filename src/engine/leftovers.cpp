@@ -42,12 +42,8 @@ std::string link_target(int dir, const std::string& name) {
 }  // namespace
 
 bool has_file_binds(const std::string& container_dir) {
-  for (const auto& name : list_directory(container_dir + "/.bind_orig_files")) {
-    std::string guest = decode(name);
-    auto target = guest.empty() ? std::nullopt : find_link(cat(container_dir, "/ROOT", guest));
-    if (target && target->starts_with(kBindDir)) return true;
-  }
-  return false;
+  return std::ranges::any_of(list_directory(container_dir + "/.bind_orig_files"),
+                             [](const std::string& name) { return !decode(name).empty(); });
 }
 
 int restore_file_binds(const std::string& container_dir) {
@@ -64,7 +60,10 @@ int restore_file_binds(const std::string& container_dir) {
       remove_tree(original);
       continue;
     }
-    if (::renameat(AT_FDCWD, original.c_str(), dir.get(), base.c_str()) != 0) throw_errno("restore", root + guest);
+    if (::renameat(AT_FDCWD, original.c_str(), dir.get(), base.c_str()) != 0) {
+      if (errno == ENOENT) continue;  // another run was faster
+      throw_errno("restore", root + guest);
+    }
     ++restored;
   }
   remove_tree(saved);

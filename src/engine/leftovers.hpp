@@ -5,7 +5,7 @@
 
 namespace udocker::engine {
 
-// True when ROOT still shows links to /.bind_host_files in place of files.
+// True when originals that such a run has moved away are kept in .bind_orig_files.
 bool has_file_binds(const std::string& container_dir);
 
 // Puts the originals kept in .bind_orig_files back: a link in ROOT is replaced by the original, anything else that

@@ -1,5 +1,6 @@
 #include "ops/run.hpp"
 
+#include "engine/leftovers.hpp"
 #include "host/arch.hpp"
 #include "host/cpus.hpp"
 #include "host/foreground.hpp"
@@ -86,10 +87,22 @@ class Planner {
     if (forbids_programs(plan_.root))
       log::warning(cat("programs cannot be executed below ", plan_.root, ": that file system is mounted noexec (UDOCKER_DIR or "
                        "UDOCKER_CONTAINERS put containers elsewhere)"));
+    repair();
     auto metadata = container_->metadata();
     if (!metadata && !options_.no_meta) refuse_run("invalid container json metadata");
     if (metadata && !options_.no_meta) image_ = oci::parse_run_config(*metadata);
     if (metadata) check_architecture((*metadata)["architecture"].as_string());
+  }
+
+  // A run of the Python tool in an R mode leaves dangling links for /etc/passwd and others.
+  void repair() {
+    if (!engine::has_file_binds(plan_.container_dir)) return;
+    try {
+      store::Lock lock = container_->lock();
+      engine::restore_file_binds(plan_.container_dir);
+    } catch (const Error& error) {
+      log::warning(cat("files that another udocker has moved cannot be put back: ", error.what()));
+    }
   }
 
   void check_architecture(const std::string& architecture) {

@@ -41,9 +41,11 @@ void change_mode(Session& session, const store::Container& container, const Setu
   std::string recorded = container.execmode().value_or("");
   engine::FmodeState state = engine::load_fmode_state(container.directory());
   bool moved = engine::fmode_was_moved(container.directory(), now);
-  if (now == wanted && !options.force && !state.interrupted && !moved) return;
+  bool displaced = engine::has_file_binds(container.directory());  // by the Python tool in an R mode
+  if (now == wanted && !options.force && !state.interrupted && !moved && !displaced) return;
   store::Lock lock = container.lock();
-  if (engine::has_file_binds(container.directory())) engine::restore_file_binds(container.directory());
+  if (displaced) engine::restore_file_binds(container.directory());
+  if (now == wanted && !options.force && !state.interrupted && !moved) return;
   try {
     auto report = engine::change_fmode(container.directory(), now, wanted, {.force = options.force || moved});
     for (const auto& failure : report.failures) log::warning(failure);
