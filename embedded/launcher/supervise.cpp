@@ -79,9 +79,12 @@ int supervise(const Supervision& supervision) {
   UniqueFd signals(::signalfd(-1, &all, SFD_CLOEXEC));
   std::unique_ptr<TerminalCopy> copy;
   if (supervision.terminal >= 0) copy = std::make_unique<TerminalCopy>(supervision.terminal);
-  release_memory();
+  // A program that ends at once is not worth giving back pages that its end needs again.
+  constexpr int kShortRun = 20;  // milliseconds
   int status = 1;
   bool ended = collect(supervision, status);
+  pollfd wait{signals.get(), POLLIN, 0};
+  if (!ended && (copy || ::poll(&wait, 1, kShortRun) == 0)) release_memory();
   while (!ended) {
     if (copy && copy->wait(signals.get())) continue;
     signalfd_siginfo info{};

@@ -70,6 +70,7 @@ struct Launch {
   std::vector<std::string> environment;
   std::string directory;      // working directory on the host; empty: unchanged
   std::vector<int> keep_fds;  // descriptors the launch needs; they are open and inheritable
+  bool in_process = false;    // our own program may as well be called: it needs neither a fresh process nor this environment
 };
 
 // The options shared by our ptrace, trap and preload front ends (src/cli/view_options.hpp), up to `-r ROOT -w DIR`.

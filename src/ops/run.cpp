@@ -1,5 +1,6 @@
 #include "ops/run.hpp"
 
+#include "cli/applet.hpp"
 #include "engine/leftovers.hpp"
 #include "host/arch.hpp"
 #include "host/cpus.hpp"
@@ -238,8 +239,17 @@ class Planner {
   std::shared_ptr<TempDir> auth_dir_;
 };
 
-[[noreturn]] void execute(const engine::Launch& launch) {
+// Returns only when the launch was carried out in this process.
+int execute(const engine::Launch& launch) {
   if (!launch.directory.empty() && ::chdir(launch.directory.c_str()) != 0) throw_errno("change directory to", launch.directory);
+  if (launch.in_process && launch.program.empty()) {
+    std::vector<std::string> words = launch.argv;
+    std::vector<char*> argv;
+    for (auto& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    log::flush();
+    return cli::find_program(words[0])->main(static_cast<int>(words.size()), argv.data());
+  }
   if (launch.program.empty()) host::exec_self(launch.argv, launch.environment);
   host::exec_program(launch.program, launch.argv, launch.environment);
 }
@@ -262,8 +272,8 @@ int run_container(Session& session, const RunOptions& options) {
     std::string banner = banner_text(engine::family_of(plan.mode), plan.id, plan.argv[0]);
     write_all(STDERR_FILENO, banner, "standard error");
   }
-  if (!options.remove && !planner.needs_cleanup()) execute(launch);
-  int status = host::run_foreground([&] { execute(launch); });
+  if (!options.remove && !planner.needs_cleanup()) return execute(launch);
+  int status = host::run_foreground([&] { ::_exit(execute(launch)); });
   if (options.remove && container && !container->is_protected()) session.repository().containers().remove(*container);
   return status;
 }
