@@ -1,5 +1,6 @@
 #include "embedded/launcher/act.hpp"
 
+#include "embedded/launcher/copy_up.hpp"
 #include "host/namespaces.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
@@ -89,10 +90,15 @@ void Actor::bind_root(const Step& step) {
 
 void Actor::create(int base, const std::vector<Placeholder>& placeholders) {
   for (const auto& placeholder : placeholders) {
+    const bool link = placeholder.kind == Kind::link;
     auto parts = split(placeholder.path, '/');
     UniqueFd at(::openat(base, ".", O_PATH | O_CLOEXEC));
     for (std::size_t i = 0; i < parts.size(); ++i) {
       const char* name = parts[i].c_str();
+      if (i + 1 == parts.size() && link) {
+        if (::symlinkat(placeholder.target.c_str(), at.get(), name) != 0 && errno != EEXIST) throw_errno("make the link", placeholder.path);
+        break;
+      }
       if (i + 1 == parts.size() && placeholder.kind == Kind::file) {
         UniqueFd made(::openat(at.get(), name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
         if (!made && errno != EEXIST) throw_errno("make the mount point", placeholder.path);
@@ -192,23 +198,31 @@ void Actor::finish_mount(const Step& step) {
     host::change_flags_recursive(done.get(), step.target, options.recursive_set, options.recursive_clear);
 }
 
-void Actor::mount_type(const Step& step) {
-  if (step.options.copy_up)
-    throw NotSupported(cat("mount ", step.target, ": the option tmpcopyup is not supported"), "fill the directory from a hook");
-  UniqueFd place = target(step);
+// Mounts the file system with these flags; ids in its data that are not mapped here (gid=5 for terminals) are left out.
+void Actor::mount_data(const Step& step, int place, unsigned long flags) {
   std::string source = step.source.empty() ? step.type : step.source;
   try {
-    try {
-      host::mount_at(source, place.get(), step.target, step.type, step.options.flags, step.options.data);
-    } catch (const SystemError& error) {
-      // Ids that are not mapped here (gid=5 for terminals) cannot be given.
-      std::string data = without_option(without_option(step.options.data, "gid="), "uid=");
-      if (error.errno_value() != EINVAL || data == step.options.data) throw;
-      host::mount_at(source, place.get(), step.target, step.type, step.options.flags, data);
-    }
+    host::mount_at(source, place, step.target, step.type, flags, step.options.data);
+  } catch (const SystemError& error) {
+    std::string data = without_option(without_option(step.options.data, "gid="), "uid=");
+    if (error.errno_value() != EINVAL || data == step.options.data) throw;
+    host::mount_at(source, place, step.target, step.type, flags, data);
+  }
+}
+
+void Actor::mount_type(const Step& step) {
+  UniqueFd place = target(step);
+  bool copy = step.options.copy_up && step.type == "tmpfs";
+  try {
+    mount_data(step, place.get(), step.options.flags & ~(copy ? static_cast<unsigned long>(MS_RDONLY) : 0));
   } catch (const SystemError& error) {
     if (step.lenient) return log::debug("launcher", error.what());
     refuse(step, step.type, error);
+  }
+  if (copy) {
+    UniqueFd filled = target(step);
+    copy_up(place.get(), filled.get(), step.target);
+    if (step.options.flags & MS_RDONLY) host::change_flags(filled.get(), step.target, MS_RDONLY, 0);
   }
   finish_mount(step);
 }
@@ -238,7 +252,7 @@ void Actor::bind(const Step& step) {
 void Actor::proc(const Step& step) {
   UniqueFd place = target(step);
   try {
-    host::mount_at("proc", place.get(), step.target, "proc", step.options.flags | MS_NOSUID | MS_NODEV | MS_NOEXEC, step.options.data);
+    host::mount_at("proc", place.get(), step.target, "proc", step.options.flags, step.options.data);
   } catch (const SystemError& error) {
     if (!step.lenient || error.errno_value() != EPERM) refuse(step, "proc", error);
     log::debug("launcher", "no proc of its own is allowed here: the host's is shown");
@@ -289,7 +303,7 @@ void Actor::cgroup(const Step& step) {
 
 void Actor::device(const Step& step) {
   const auto& device = step.device;
-  if (!in_user_namespace_) {
+  if (!in_user_namespace_ && !step.layered) {
     UniqueFd dir = host::open_in_root(root_.get(), path_dirname(step.target), O_PATH | O_DIRECTORY);
     std::string name = path_basename(step.target);
     mode_t type = device.type == "b" ? S_IFBLK : device.type == "p" ? S_IFIFO : S_IFCHR;

@@ -24,6 +24,7 @@ class Actor {
   void bind_directories(int upper, const std::string& target);
   void create(int base, const std::vector<Placeholder>& placeholders);
   void mount_type(const Step& step);
+  void mount_data(const Step& step, int place, unsigned long flags);
   void bind(const Step& step);
   void finish_mount(const Step& step);
   void proc(const Step& step);

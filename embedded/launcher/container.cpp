@@ -62,7 +62,6 @@ void name_host(const Job& job) {
   auto set = [&](const std::string& name, int (*call)(const char*, size_t), std::string_view what) {
     if (!name.empty() && call(name.c_str(), name.size()) != 0 && !job.comfort.lenient) throw_errno(cat("set the ", what), name);
   };
-  if (!job.config.has_namespace("uts")) return;
   set(job.config.hostname, ::sethostname, "host name");
   set(job.config.domainname, ::setdomainname, "domain name");
 }
@@ -181,7 +180,7 @@ void make_container(const Job& job, int socket) {
     send_signal(socket, Signal::hooks);
     if (receive_signal(socket).closed) ::_exit(1);
   }
-  run_hooks(hooks.create_container, "createContainer", state_json(job, ::getpid(), "creating"));
+  run_hooks(hooks.create_container, "createContainer", state_json(job, ::getpid(), "creating"), job.config.root_path);
   if (plan.pivot) actor.pivot(plan.propagation);
   UniqueFd master;
   if (job.config.process.terminal && !job.comfort.keep_terminal) {
@@ -198,6 +197,7 @@ void make_container(const Job& job, int socket) {
   start.environment = complete_environment(job.config.process, !job.comfort.lenient);
   start.executable_fd = own.get();
   if (!own) start.executable = job.executable.empty() ? find_executable(job.config.process) : job.executable;
+  start.personality = job.config.personality;
   start.seccomp = job.seccomp;
   start.seccomp_flags = job.seccomp_flags;
   start.in_user_namespace = in_user_namespace;
@@ -207,7 +207,7 @@ void make_container(const Job& job, int socket) {
     send_signal(socket, Signal::created);
     wait_for_start(fifo.get());
   }
-  run_hooks(hooks.start_container, "startContainer", state_json(job, ::getpid(), "created"));
+  run_hooks(hooks.start_container, "startContainer", state_json(job, ::getpid(), "created"), "/");
   if (job.comfort.init) run_as_init(start, socket);
   start_process(start);
 }

@@ -43,8 +43,10 @@ pid_t spawn_container(const Job& job, SocketPair& sockets);
 // The container's first process, from its birth to the program. Never returns.
 [[noreturn]] void container_main(const Job& job, int socket);
 
-// Runs the hooks of one moment; throws Error naming the hook when one fails.
-void run_hooks(const std::vector<oci::Hook>& hooks, std::string_view moment, const std::string& state);
+// Runs the hooks of one moment in a directory; throws Error naming the hook when one fails.
+void run_hooks(const std::vector<oci::Hook>& hooks, std::string_view moment, const std::string& state, const std::string& directory);
+// The same for poststart and poststop: a failure is a warning, and the other hooks run all the same.
+void run_late_hooks(const std::vector<oci::Hook>& hooks, std::string_view moment, const std::string& state, const std::string& directory);
 // The state as JSON, as hooks and `state` see it.
 std::string state_json(const Job& job, pid_t pid, std::string_view status);
 

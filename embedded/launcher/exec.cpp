@@ -94,7 +94,7 @@ bool join_all(pid_t pid, std::vector<std::pair<UniqueFd, int>>& spaces) {
 
 struct Exec {
   oci::Process process;
-  std::string seccomp;
+  std::string seccomp, personality;
   unsigned seccomp_flags = 0;
   int preserve_fds = 0, console_socket = -1;
   bool in_user_namespace = false;
@@ -117,6 +117,7 @@ struct Exec {
     start.comfort = &plain;
     start.executable = find_executable(exec.process);
     start.environment = complete_environment(exec.process, true);
+    start.personality = exec.personality;
     start.seccomp = exec.seccomp;
     start.seccomp_flags = exec.seccomp_flags;
     start.in_user_namespace = exec.in_user_namespace;
@@ -182,6 +183,7 @@ int run_exec(const Global& global, const cli::Arguments& args) {
   exec.in_user_namespace = !same_namespace(state.pid, "user");
   exec.preserve_fds = static_cast<int>(number_of(args.value_or("preserve-fds", "0"), "--preserve-fds"));
   oci::Config config = oci::parse_config(json::to_compact(state.config), "config.json");
+  exec.personality = config.personality;
   if (config.seccomp) {
     exec.seccomp = host::compile_seccomp(*config.seccomp);
     exec.seccomp_flags = host::seccomp_flags(*config.seccomp);

@@ -4,6 +4,7 @@
 #include "util/error.hpp"
 #include "util/fd.hpp"
 #include "util/json.hpp"
+#include "util/log.hpp"
 #include "util/process.hpp"
 #include "util/strings.hpp"
 
@@ -48,7 +49,7 @@ int wait_with_timeout(pid_t child, const oci::Hook& hook) {
   }
 }
 
-void run_hook(const oci::Hook& hook, std::string_view moment, const std::string& state) {
+void run_hook(const oci::Hook& hook, std::string_view moment, const std::string& state, const std::string& directory) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) throw_errno("create", "pipe");
   UniqueFd read(ends[0]), write(ends[1]);
@@ -61,6 +62,7 @@ void run_hook(const oci::Hook& hook, std::string_view moment, const std::string&
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     ::dup2(read.get(), 0);
+    if (::chdir(directory.c_str()) != 0) ::_exit(127);
     ::execve(hook.path.c_str(), argv.data(), envp.data());
     ::_exit(127);
   }
@@ -77,8 +79,18 @@ void run_hook(const oci::Hook& hook, std::string_view moment, const std::string&
 
 }  // namespace
 
-void run_hooks(const std::vector<oci::Hook>& hooks, std::string_view moment, const std::string& state) {
-  for (const auto& hook : hooks) run_hook(hook, moment, state);
+void run_hooks(const std::vector<oci::Hook>& hooks, std::string_view moment, const std::string& state, const std::string& directory) {
+  for (const auto& hook : hooks) run_hook(hook, moment, state, directory);
+}
+
+void run_late_hooks(const std::vector<oci::Hook>& hooks, std::string_view moment, const std::string& state, const std::string& directory) {
+  for (const auto& hook : hooks) {
+    try {
+      run_hook(hook, moment, state, directory);
+    } catch (const Error& error) {
+      log::warning(error.what());
+    }
+  }
 }
 
 std::string state_json(const Job& job, pid_t pid, std::string_view status) {

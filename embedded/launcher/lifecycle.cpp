@@ -38,7 +38,7 @@ constexpr SignalName kSignals[] = {
     {"IO", SIGIO},     {"POLL", SIGIO},   {"PWR", SIGPWR},   {"SYS", SIGSYS}};
 
 int parse_signal(const std::string& text) {
-  if (auto number = parse_number(text); number && *number > 0 && *number < 65) return static_cast<int>(*number);
+  if (auto number = parse_number(text); number && *number < 65) return static_cast<int>(*number);
   std::string name = to_lower(text);
   if (name.starts_with("sig")) name.erase(0, 3);
   for (const auto& row : kSignals)
@@ -132,11 +132,7 @@ int delete_container(const Global& global, const cli::Arguments& args) {
   job.bundle = state.bundle;
   job.config.version = config.version;
   job.config.annotations = config.annotations;
-  try {
-    run_hooks(config.hooks.poststop, "poststop", state_json(job, 0, "stopped"));
-  } catch (const Error& error) {
-    log::warning(error.what());
-  }
+  run_late_hooks(config.hooks.poststop, "poststop", state_json(job, 0, "stopped"), path_exists(job.bundle) ? job.bundle : "/");
   return 0;
 }
 

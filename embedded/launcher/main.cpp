@@ -30,6 +30,8 @@ constexpr cli::Option kGlobalOptions[] = {
     {"-h --help", "", "show this help"},
 };
 
+constexpr int kUnknownCommand = 3;  // runc's status for it
+
 void print_options(std::span<const cli::Option> options) {
   for (const auto& option : options) {
     std::string left = cat("  ", join(split_words(option.names), ", "), *option.value ? cat(" ", option.value) : "");
@@ -96,7 +98,7 @@ int launcher_main(int argc, char** argv) {
   const Command* command = nullptr;
   for (const Command* one : kCommands)
     if (words[at] == one->name) command = one;
-  if (!command) throw UsageError(cat("invalid command: ", printable(words[at]), "; see udocker-runc --help"));
+  if (!command) throw Error(cat("invalid command: ", printable(words[at]), "; see udocker-runc --help"), kUnknownCommand);
   auto rest = all.subspan(at + 1);
   if (!rest.empty() && (rest[0] == "--help" || rest[0] == "-h")) return show_help(*command);
   try {

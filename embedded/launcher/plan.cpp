@@ -42,7 +42,8 @@ class MountPlanner {
     bool read_only = false;
   };
 
-  void prepare(const Place& place, Kind wanted);
+  void prepare(const Place& place, Kind wanted, const std::string& link = {});
+  void add_links();
   void push(Step step) { groups_.back().push_back(std::move(step)); }
   Kind kind_of_source(const std::string& source) const;
   bool own_dev() const;
@@ -58,13 +59,13 @@ class MountPlanner {
 };
 
 // Sees to it that the mount point exists: in a layer when its directory belongs to the host, else by creating it.
-void MountPlanner::prepare(const Place& place, Kind wanted) {
+void MountPlanner::prepare(const Place& place, Kind wanted, const std::string& link) {
   if (place.kind != Kind::missing || place.dangling) return;
   if (place.behind == Behind::kernel)
     throw Error(cat("mount ", place.path, ": it does not exist and cannot be created there"));
   std::string base = place.base, base_host = place.base_host, rest = join(place.missing, "/");
   std::size_t owner = place.owner;
-  Placeholder placeholder{rest, wanted};
+  Placeholder placeholder{rest, wanted, link};
   if (place.behind == Behind::scratch) {
     Step step{Action::create};
     step.target = base;
@@ -84,7 +85,8 @@ void MountPlanner::prepare(const Place& place, Kind wanted) {
   std::string path = place.base == "/" ? "" : place.base;
   for (std::size_t i = 0; i < place.missing.size(); ++i) {
     path += cat("/", place.missing[i]);
-    view_.add_entry(path, i + 1 == place.missing.size() ? wanted : Kind::directory);
+    bool last = i + 1 == place.missing.size();
+    view_.add_entry(path, last ? wanted : Kind::directory, last ? link : std::string());
     if (place.behind == Behind::host) layered_[path] = {owner, base};
   }
 }
@@ -138,10 +140,10 @@ void MountPlanner::add_mount(const oci::Mount& mount) {
   push(std::move(step));
 }
 
-// The runtime makes nodes only in a /dev of its own.
+// The standard devices are shown in a /dev of our own and, by a layer, in ROOT's; a volume there is left as it is.
 bool MountPlanner::own_dev() const {
   Place dev = view_.resolve("/dev", false);
-  return dev.kind == Kind::directory && dev.behind == Behind::scratch;
+  return dev.kind == Kind::missing || (dev.kind == Kind::directory && (dev.behind == Behind::scratch || dev.owner == 0));
 }
 
 void MountPlanner::add_devices() {
@@ -161,14 +163,23 @@ void MountPlanner::add_devices() {
     step.target = place.path;
     step.source = device.path;
     step.device = device;
+    step.layered = place.behind == Behind::host;
     view_.add_entry(place.path, Kind::file);
     push(std::move(step));
   }
-  if (!own_dev()) return;
+  if (own_dev()) add_links();
+}
+
+void MountPlanner::add_links() {
   for (auto [link, text] : {std::pair{"/dev/fd", "/proc/self/fd"}, {"/dev/stdin", "/proc/self/fd/0"}, {"/dev/stdout", "/proc/self/fd/1"},
                             {"/dev/stderr", "/proc/self/fd/2"}, {"/dev/core", "/proc/kcore"}, {"/dev/ptmx", "pts/ptmx"}}) {
     Place place = view_.resolve(link, true);
-    if (place.kind != Kind::missing || (text == std::string_view("/proc/kcore") && look_(text).kind == Kind::missing)) continue;
+    if (place.kind != Kind::missing || place.dangling) continue;
+    if (text == std::string_view("/proc/kcore") && look_(text).kind == Kind::missing) continue;
+    if (place.behind == Behind::host) {
+      prepare(place, Kind::link, text);
+      continue;
+    }
     Step step{Action::symlink};
     step.source = text;
     step.target = link;

@@ -32,6 +32,7 @@ enum class Action {
 struct Placeholder {
   std::string path;  // relative to the target
   Kind kind = Kind::directory;
+  std::string target{};  // of a link
   bool operator==(const Placeholder&) const = default;
 };
 
@@ -42,6 +43,7 @@ struct Step {
   std::vector<Placeholder> placeholders;
   bool dangling = false;   // target is a symbolic link that leads nowhere and is covered itself
   bool lenient = false;    // a refusal is passed over
+  bool layered = false;    // device: target is in a directory of the host, where no node may be made
   bool read_only = false;  // layer over something that is shown read-only
   oci::Device device;
   std::vector<oci::IdMapping> uid_mappings, gid_mappings;

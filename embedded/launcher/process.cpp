@@ -55,6 +55,13 @@ void write_attribute(const char* path, const std::string& text, std::string_view
   if (!file || ::write(file.get(), text.data(), text.size()) < 0) throw_errno(cat("apply ", what), text);
 }
 
+void apply_personality(const std::string& domain) {
+  if (domain.empty()) return;
+  unsigned long wanted = domain == "LINUX" ? PER_LINUX : domain == "LINUX32" ? PER_LINUX32 : ~0ul;
+  if (wanted == ~0ul) throw Error(cat("linux.personality: the domain ", printable(domain), " is not known; LINUX and LINUX32 are"));
+  if (::personality(wanted) < 0) throw_errno("set the personality", domain);
+}
+
 void apply_labels(const oci::Process& process) {
   if (!process.apparmor_profile.empty()) {
     if (!path_exists("/sys/module/apparmor/parameters/enabled"))
@@ -157,11 +164,11 @@ std::string find_executable(const oci::Process& process) {
     throw Error(cat("cannot execute ", name, path_exists(name) ? ": permission denied" : ": no such file in the container"),
                 path_exists(name) ? 126 : 127);
   }
-  std::string list = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  std::string list;
   for (const auto& entry : process.env)
     if (entry.starts_with("PATH=")) list = entry.substr(5);
   bool found = false;
-  for (const auto& dir : split(list, ':')) {
+  for (const auto& dir : list.empty() ? std::vector<std::string>{} : split(list, ':')) {
     std::string candidate = cat(dir.empty() ? "." : dir, "/", name);
     if (usable(candidate)) return candidate;
     found |= path_exists(candidate);
@@ -170,8 +177,14 @@ std::string find_executable(const oci::Process& process) {
 }
 
 std::vector<std::string> complete_environment(const oci::Process& process, bool add_home) {
-  std::vector<std::string> out = process.env;
-  if (!add_home) return out;
+  if (!add_home) return process.env;
+  std::vector<std::string> out;
+  for (const auto& entry : process.env) {
+    auto equals = entry.find('=');
+    if (equals == std::string::npos || equals == 0) throw Error(cat("process.env: ", printable(entry), " is not NAME=VALUE"));
+    std::erase_if(out, [&](const std::string& other) { return other.starts_with(entry.substr(0, equals + 1)); });  // the last one counts
+    out.push_back(entry);
+  }
   for (const auto& entry : out)
     if (entry.starts_with("HOME=")) return out;
   std::string home = "/";
@@ -195,21 +208,19 @@ void start_process(const ProgramStart& start) {
     UniqueFd file(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
     std::string text = std::to_string(*process.oom_score_adj);
     bool done = file && ::write(file.get(), text.data(), text.size()) > 0;
-    if (!done && !start.in_user_namespace) throw_errno("set oom_score_adj to", text);
+    if (!done && !lenient) throw_errno("set oom_score_adj to", text);
   }
   apply_labels(process);
+  apply_personality(start.personality);
   if (process.umask) ::umask(*process.umask);
   if (!process.no_new_privileges) install_filter(start);
-  if (process.capabilities)
-    if (int failed = host::limit_bounding(host::capability_bits(process.capabilities->bounding)); failed && !lenient)
-      throw SystemError("limit", "the capability bounding set", failed);
+  const oci::Capabilities capabilities = process.capabilities.value_or(oci::Capabilities{});  // absent: none at all
+  if (int failed = host::limit_bounding(host::capability_bits(capabilities.bounding)); failed && !lenient)
+    throw SystemError("limit", "the capability bounding set", failed);
   ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
   apply_ids(process, lenient);
   ::prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
-  host::CapabilitySets sets = process.capabilities ? sets_of(*process.capabilities) : host::CapabilitySets{};
-  bool plain_root = !process.capabilities && process.uid == 0;
-  if (!plain_root)
-    if (int failed = host::apply_capabilities(sets)) throw SystemError("set", "capabilities", failed);
+  if (int failed = host::apply_capabilities(sets_of(capabilities))) throw SystemError("set", "capabilities", failed);
   if (process.no_new_privileges) {
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) throw_errno("set", "no_new_privs");
     install_filter(start);

@@ -15,6 +15,7 @@ struct ProgramStart {
   const Comfort* comfort = nullptr;
   std::string executable;   // guest path; empty: by args[0] and PATH
   int executable_fd = -1;   // start this descriptor instead
+  std::string personality;  // "" "LINUX" "LINUX32"
   std::string seccomp;      // compiled filter; empty: none
   unsigned seccomp_flags = 0;
   bool in_user_namespace = false;
@@ -25,7 +26,7 @@ struct ProgramStart {
 
 // The guest path of args[0]. Throws Error with exit code 127 or 126.
 std::string find_executable(const oci::Process& process);
-// process.env with HOME added from the container's /etc/passwd when it is missing, as other runtimes do.
+// process.env, each name once (the last one counts), with HOME added from the container's /etc/passwd when it is missing, as other runtimes do.
 std::vector<std::string> complete_environment(const oci::Process& process, bool add_home);
 
 // Becomes the program. Returns only by throwing Error.

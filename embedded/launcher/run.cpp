@@ -3,6 +3,7 @@
 #include "embedded/launcher/container.hpp"
 #include "embedded/launcher/state.hpp"
 #include "embedded/launcher/supervise.hpp"
+#include "embedded/launcher/terminal.hpp"
 #include "host/cgroup.hpp"
 #include "host/self.hpp"
 #include "util/error.hpp"
@@ -14,6 +15,7 @@
 #include <cerrno>
 #include <csignal>
 #include <memory>
+#include <optional>
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -172,6 +174,7 @@ class Runner {
   State state_;
   SocketPair sockets_;
   pid_t pid_ = 0;
+  bool spawned_ = false;
   UniqueFd terminal_;
 };
 
@@ -191,6 +194,7 @@ void Runner::start_first_process() {
   job_.mask = block_signals(job_.comfort.keep_terminal);
   auto trees = prepare_idmapped(job_);
   pid_ = spawn_container(job_, sockets_);
+  spawned_ = true;
   sockets_.child.reset();
   if (!job_.child_waits) return;
   if (!state_.cgroup.empty() && !host::join_cgroup(state_.cgroup, pid_)) {
@@ -210,8 +214,8 @@ void Runner::converse() {
     if (message.closed || message.kind == Signal::failed) fail_with(message, job_);
     if (message.kind == Signal::hooks) {
       std::string state = state_json(job_, pid_, "creating");
-      run_hooks(job_.config.hooks.prestart, "prestart", state);
-      run_hooks(job_.config.hooks.create_runtime, "createRuntime", state);
+      run_hooks(job_.config.hooks.prestart, "prestart", state, job_.bundle);
+      run_hooks(job_.config.hooks.create_runtime, "createRuntime", state, job_.bundle);
       send_signal(sockets_.parent.get(), Signal::hooks_done);
       hooks_due = false;
     } else if (message.kind == Signal::console) {
@@ -223,6 +227,7 @@ void Runner::converse() {
   }
 }
 
+// Removes all that is left of the container, then runs the hooks that want to know of its end.
 void Runner::clean_up() noexcept {
   try {
     if (pid_ > 0) {
@@ -232,6 +237,7 @@ void Runner::clean_up() noexcept {
     }
     host::remove_cgroup(state_.cgroup);
     if (request_.keep_state) store_.remove(job_.id);
+    if (spawned_) run_late_hooks(job_.config.hooks.poststop, "poststop", state_json(job_, 0, "stopped"), job_.bundle);
   } catch (const Error& error) {
     log::debug("launcher", error.what());
   }
@@ -268,32 +274,25 @@ void Runner::create() {
 
 int Runner::run(const std::string& work_parent) {
   auto work = std::make_unique<WorkDir>(work_parent, job_);
+  std::optional<TerminalSettings> settings;
+  if (job_.comfort.keep_terminal) settings.emplace();
   create();
-  const auto hooks = job_.config.hooks;
-  Job small;
-  small.comfort.init = job_.comfort.init;
-  small.id = job_.id;
-  small.bundle = job_.bundle;
-  small.config.version = job_.config.version;
-  small.config.annotations = job_.config.annotations;
-  bool direct = job_.comfort.keep_terminal;
-  if (!request_.detach && hooks.poststart.empty() && hooks.poststop.empty()) {
-    job_ = {};
-    job_.comfort.init = small.comfort.init;
-    request_.config_text.clear();
-    state_.config = {};
-  } else if (!hooks.poststart.empty() || request_.detach) {
+  const auto& hooks = job_.config.hooks;
+  std::string id = job_.id;
+  bool direct = job_.comfort.keep_terminal, init = job_.comfort.init;
+  if (!hooks.poststart.empty() || request_.detach) {
     Message last = receive_signal(sockets_.parent.get());  // closed: the program has been executed
     if (!last.closed) {
-      std::swap(job_.id, small.id);
       clean_up();
       fail_with(last, job_);
     }
-    try {
-      run_hooks(hooks.poststart, "poststart", state_json(small, pid_, "running"));
-    } catch (const Error& error) {
-      log::warning(error.what());
-    }
+    run_late_hooks(hooks.poststart, "poststart", state_json(job_, pid_, "running"), job_.bundle);
+  } else if (hooks.poststop.empty()) {
+    job_ = {};  // nothing of it is needed while the program runs
+    job_.id = id;
+    job_.comfort.init = init;
+    request_.config_text.clear();
+    state_.config = {};
   }
   if (request_.detach) return 0;
   Supervision supervision;
@@ -303,13 +302,7 @@ int Runner::run(const std::string& work_parent) {
   int status = supervise(supervision);
   pid_ = 0;
   Message last = try_receive_signal(sockets_.parent.get());
-  job_.id = small.id;
   clean_up();
-  try {
-    run_hooks(hooks.poststop, "poststop", state_json(small, 0, "stopped"));
-  } catch (const Error& error) {
-    log::warning(error.what());
-  }
   if (!last.closed && last.kind == Signal::failed) fail_with(last, job_);
   return status;
 }
@@ -348,11 +341,7 @@ int start(const Global& global, const cli::Arguments& args) {
   job.bundle = state.bundle;
   job.config.version = config.version;
   job.config.annotations = config.annotations;
-  try {
-    run_hooks(config.hooks.poststart, "poststart", state_json(job, state.pid, "running"));
-  } catch (const Error& error) {
-    log::warning(error.what());
-  }
+  run_late_hooks(config.hooks.poststart, "poststart", state_json(job, state.pid, "running"), job.bundle);
   return 0;
 }
 

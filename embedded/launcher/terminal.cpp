@@ -5,6 +5,8 @@
 #include "util/strings.hpp"
 
 #include <cerrno>
+#include <csignal>
+#include <cstring>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -101,6 +103,31 @@ bool TerminalCopy::wait(int other) {
 void TerminalCopy::drain() {
   while (output_open_ && copy_output()) {
   }
+}
+
+TerminalSettings::TerminalSettings() {
+  for (int fd : {0, 1, 2})
+    if (::tcgetattr(fd, &saved_) == 0 && ::tcgetpgrp(fd) == ::getpgrp()) {
+      fd_ = fd;
+      return;
+    }
+}
+
+TerminalSettings::~TerminalSettings() {
+  if (fd_ < 0) return;
+  pid_t front = ::tcgetpgrp(fd_);
+  bool ours = front == ::getpgrp() || (front > 0 && ::kill(-front, 0) != 0 && errno == ESRCH);
+  termios now{};
+  if (!ours || ::tcgetattr(fd_, &now) != 0) return;
+  bool same = now.c_iflag == saved_.c_iflag && now.c_oflag == saved_.c_oflag && now.c_cflag == saved_.c_cflag &&
+              now.c_lflag == saved_.c_lflag && std::memcmp(now.c_cc, saved_.c_cc, sizeof now.c_cc) == 0;
+  if (same) return;
+  sigset_t stop, before;
+  sigemptyset(&stop);
+  sigaddset(&stop, SIGTTOU);
+  ::sigprocmask(SIG_BLOCK, &stop, &before);
+  ::tcsetattr(fd_, TCSADRAIN, &saved_);
+  ::sigprocmask(SIG_SETMASK, &before, nullptr);
 }
 
 }  // namespace udocker::launcher

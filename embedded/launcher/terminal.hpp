@@ -34,4 +34,18 @@ class TerminalCopy {
   termios saved_{};
 };
 
+// Keeps the settings of the terminal that a program shares with us, and gives them back at the end, when it is still
+// our turn on the terminal: a program that was killed in raw mode leaves a usable shell.
+class TerminalSettings {
+ public:
+  TerminalSettings();
+  ~TerminalSettings();
+  TerminalSettings(const TerminalSettings&) = delete;
+  TerminalSettings& operator=(const TerminalSettings&) = delete;
+
+ private:
+  int fd_ = -1;
+  termios saved_{};
+};
+
 }  // namespace udocker::launcher

@@ -24,7 +24,7 @@ oci::Mount mount_of(const char* destination, const char* type, const char* sourc
 
 std::vector<oci::Mount> base_mounts(const RunPlan& plan, bool recursive_read_only) {
   std::vector<oci::Mount> all = {
-      mount_of("/proc", "proc", "proc", {}),
+      mount_of("/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}),
       mount_of("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}),
       mount_of("/dev/pts", "devpts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"}),
       mount_of("/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", "size=2g"}),

@@ -11,6 +11,7 @@
 #include <csignal>
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -35,8 +36,11 @@ std::int64_t weight_of_shares(std::int64_t shares) {
 }  // namespace
 
 std::optional<std::string> find_cgroup2_mount() {
-  for (const auto& entry : parse_mountinfo(find_file("/proc/self/mountinfo").value_or("")))
-    if (entry.type == "cgroup2") return entry.target;
+  for (const auto& entry : parse_mountinfo(find_file("/proc/self/mountinfo").value_or(""))) {
+    if (entry.type != "cgroup2") continue;
+    UniqueFd seen(::open(entry.target.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (seen && is_mount_type(seen.get(), CGROUP2_SUPER_MAGIC)) return entry.target;  // not covered by another mount
+  }
   return std::nullopt;
 }
 

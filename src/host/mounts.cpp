@@ -233,6 +233,10 @@ void change_flags(int mount_fd, std::string_view shown, unsigned long set, unsig
   unsigned long base = MS_REMOUNT | MS_BIND;
   if (::mount(nullptr, path.c_str(), nullptr, base | set | (keep & ~clear), nullptr) == 0) return;
   if (errno == EPERM && ::mount(nullptr, path.c_str(), nullptr, base | set | keep, nullptr) == 0) return;
+  // The way access times are kept is locked too in a user namespace; what matters more is applied without it.
+  constexpr unsigned long kTimes = kAtimeFlags | MS_NODIRATIME;
+  if (errno == EPERM && (set & kTimes) && (set & ~kTimes)) return change_flags(mount_fd, shown, set & ~kTimes, clear & ~kTimes);
+  if (errno == EPERM && (set & kTimes) && !(set & ~kTimes)) return;
   throw_errno("set flags of mount", shown);
 }
 

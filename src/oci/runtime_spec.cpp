@@ -133,6 +133,9 @@ Process parse_process(const json::Value& value, std::string_view source) {
                                                             : static_cast<std::uint64_t>(field.as_number());
     };
     process.rlimits.push_back({item["type"].as_string(), limit(item["soft"]), limit(item["hard"])});
+    for (std::size_t i = 0; i + 1 < process.rlimits.size(); ++i)
+      if (process.rlimits[i].type == process.rlimits.back().type)
+        throw IntegrityError(cat(source, ": process.rlimits names ", printable(process.rlimits[i].type), " twice"));
   }
   process.no_new_privileges = value["noNewPrivileges"].as_bool();
   process.apparmor_profile = value["apparmorProfile"].as_string();
@@ -170,6 +173,9 @@ Config parse_config(std::string_view text, std::string_view source) {
                   parse_hooks(hooks["poststart"], source),       parse_hooks(hooks["poststop"], source)};
   config.annotations = text_map(all["annotations"]);
   parse_linux(config, all["linux"], source);
+  for (const auto* name : {&config.hostname, &config.domainname})
+    if (!name->empty() && !config.has_namespace("uts"))
+      throw IntegrityError(cat(source, ": the name ", printable(*name), " needs a uts namespace in linux.namespaces"));
   return config;
 }
 

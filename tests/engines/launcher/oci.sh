@@ -77,12 +77,30 @@ check_output "--console-socket" "/dev/ptmx ['/dev/pts/0', 'console']" python3 co
 # hooks
 cat > hook.sh <<'P'
 #!/bin/sh
-echo "$1 $(python3 -c "import json,sys; s=json.load(sys.stdin); print(s['id'], s['status'])")" >> "$2"
+echo "$1 $(python3 -c "import json,sys; s=json.load(sys.stdin); print(s['id'], s['status'], 'pid' in s, s['annotations']['k'])") $(pwd | sed "s#$(dirname "$2")/##") ${A:-}" >> "$2"
+[ "$3" != "$1" ] || exit 9
 P
 chmod +x hook.sh
-bundle hooks "c['hooks']={k:[{'path':'$WORK/hook.sh','args':['h',k,'$WORK/hooks.log'],'env':['PATH=$PATH']}] for k in ('prestart','createRuntime','createContainer','poststart','poststop')}" -- sh -c 'sleep 0.2'
+# hooked NAME FAILING: a bundle whose hooks note their calls in hooks.log
+hooked() { bundle "$1" "c['annotations']={'k':'v'};c['hooks']={k:[{'path':'$WORK/hook.sh','args':['h',k,'$WORK/hooks.log','$2'],'env':['PATH=$PATH','A=b']}] for k in ('prestart','createRuntime','createContainer','poststart','poststop')}" -- sh -c 'sleep 0.2'; rm -f hooks.log; }
+lines() { paste -sd';' hooks.log; }
+before="prestart h1 creating True v hooks b;createRuntime h1 creating True v hooks b;createContainer h1 creating True v root b"
+hooked hooks none
 check "hooks" ours run -b hooks h1
-check_same "in their order" "prestart h1 creating;createRuntime h1 creating;createContainer h1 creating;poststart h1 running;poststop h1 stopped" "$(paste -sd';' hooks.log)"
+check_same "in their order, with the state" "$before;poststart h1 running True v hooks b;poststop h1 stopped False v hooks b" "$(lines)"
+hooked hooks none
+check "with create" quietly ours create -b hooks h1
+check_same "poststart comes later" "$before" "$(lines)"
+check "kill, delete" sh -c '"$0" --root state kill h1 KILL; for i in $(seq 100); do "$0" --root state delete h1 2>/dev/null && exit; sleep 0.05; done; exit 1' "$RUNC"
+check_same "poststop after kill" "$before;poststop h1 stopped False v hooks b" "$(lines)"
+hooked hooks createRuntime
+check_match "a failing hook ends it" "createRuntime hook .* failed with status 9" ours run -b hooks h1
+check_same "poststop runs all the same" "prestart h1;createRuntime h1;poststop h1" "$(cut -d' ' -f1,2 hooks.log | paste -sd';')"
+hooked hooks poststart
+check_match "a failing poststart is a warning" "Warning: poststart hook .* failed" ours run -b hooks h1
+hooked hooks poststop
+check_match "so is a failing poststop" "Warning: poststop hook .* failed" ours run -b hooks h1
+check_same "and nothing stays" "" "$(ls state)"
 bundle badhook "c['hooks']={'createRuntime':[{'path':'/bin/false'}]}" -- true
 check_match "a failing hook is named" "createRuntime hook /bin/false failed with status 1" ours run -b badhook h2
 check_same "and nothing stays" "" "$(ls state)"
@@ -101,6 +119,12 @@ check_match "version" 'spec: 1\.' ours --version
 check_match "help" 'Commands:' ours --help
 check_match "help of a command" 'pid-file' ours create --help
 check_match "an unknown command" "invalid command" ours frobnicate
+check_status 3 "with runc's status" ours frobnicate
+bundle owndev 'm[:]=[x for x in m if not x["destination"].startswith("/dev")]' -- sh -c 'echo lost > /dev/null && head -c 2 /dev/zero | od -An -tx1 && readlink /dev/fd; test -c /dev/null && echo device'
+check_output "the standard devices in the root's own /dev" "00 00 /proc/self/fd device" sh -c '"$0" --root state run -b owndev o1 | xargs' "$RUNC"
+check_same "which stays as it was" "" "$(ls "$R/dev")"
+bundle twice 'p["rlimits"]=[{"type":"RLIMIT_CORE","soft":1,"hard":2},{"type":"RLIMIT_CORE","soft":1,"hard":2}]' -- true
+check_match "a limit given twice" "RLIMIT_CORE twice" ours run -b twice o2
 check_match "a bad id" "invalid container ID" ours run -b b ../x
 check_match "an unknown namespace" "unknown type foo" ours run -b bad1 "x$(bundle bad1 'l["namespaces"].append({"type":"foo"})' -- true)"
 check_match "a missing root" "No such file" ours run -b bad2 "x$(bundle bad2 'c["root"]["path"]="/no/such"' -- true)"

@@ -27,6 +27,8 @@ Disk small_root() {
   Disk disk;
   for (const char* path : {"/R", "/R/etc", "/R/usr", "/R/usr/lib", "/R/dev", "/R/proc", "/v", "/v/sub"}) disk.dir(path);
   for (const char* path : {"/R/etc/passwd", "/f"}) disk.file(path);
+  for (const char* name : {"null", "zero", "full", "random", "urandom", "tty", "fd", "stdin", "stdout", "stderr", "ptmx"})
+    disk.file(cat("/R/dev/", name));
   disk.link("/R/lib", "usr/lib");
   disk.link("/R/abs", "/usr");
   disk.link("/R/etc/gone", "../run/gone");
@@ -34,15 +36,18 @@ Disk small_root() {
   return disk;
 }
 
+// The steps as text, without the standard devices where no mount is below /dev.
 std::string plan_of(const std::vector<oci::Mount>& mounts, const Disk& disk = small_root(), bool read_only = false) {
   oci::Config config;
   config.root_path = "/R";
   config.root_read_only = read_only;
   config.mounts = mounts;
   config.namespaces = {{"mount", ""}};
+  bool devices = false;
+  for (const auto& mount : mounts) devices |= mount.destination.starts_with("/dev");
   std::string out;
   for (const auto& step : plan_container(config, {}, disk).before)
-    if (step.action != Action::propagate && step.action != Action::bind_root) out += describe(step) + (step.dangling ? "!" : "") + "\n";
+    if ((devices || step.action != Action::device) && step.action != Action::propagate && step.action != Action::bind_root) out += describe(step) + (step.dangling ? "!" : "") + "\n";
   return out;
 }
 
@@ -107,6 +112,16 @@ TEST(Plan, CreatesFreelyInFileSystemsOfItsOwn) {
 
 TEST(Plan, LeavesAForeignDevAlone) {
   EXPECT_EQ(plan_of({bind("/v", "/dev")}), "bind /v on /dev\n");
+}
+
+TEST(Plan, ShowsDevicesInALayerOfTheRootsOwnDev) {
+  Disk disk;
+  disk.dir("/R");
+  disk.dir("/R/dev");
+  disk.file("/R/dev/null");
+  std::string text = plan_of({}, disk);
+  EXPECT_NE(text.find("layer /R/dev on /dev +zero +full +random +urandom +tty +fd +stdin"), std::string::npos) << text;
+  EXPECT_EQ(text.find("symlink"), std::string::npos) << text;
 }
 
 TEST(Plan, RefusesUnequalKinds) {
