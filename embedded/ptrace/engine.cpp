@@ -53,7 +53,7 @@ Engine::Engine(const guest::View& view, EngineOptions options)
   filter_.allow_from = kStubAddress;
   filter_.allow_to = kStubAddress + kStubSize;
   placement_ = std::make_unique<Placement>(options_.place_tracees);
-  filter_.engine_rows = placement_->active();
+  filter_.engine_rows = true;
   if (options_.seccomp && options_.listen && listener_supported()) {
     filter_.notify = SECCOMP_RET_USER_NOTIF;
     notifier_ = std::make_unique<Notifier>(*this);
@@ -62,6 +62,7 @@ Engine::Engine(const guest::View& view, EngineOptions options)
   task_->place.shared = shared_.get();
   task_->place.context = this;
   task_->place.program_of = program_of;
+  task_->place.auxv_of = auxv_of;
   task_->listing_ended = listing_ended;
   task_->memory = &memory_;
   task_->engine_pid = ::getpid();
@@ -96,6 +97,16 @@ bool Engine::program_of(void* context, int pid, guest::GuestPath& out) {
   return true;
 }
 
+long Engine::auxv_of(void* context, int pid, char* out, size_t capacity) {
+  auto& engine = *static_cast<Engine*>(context);
+  auto found = engine.tracees_.find(pid);
+  if (found == engine.tracees_.end() || !found->second->space || found->second->space->auxv == 0) return 0;
+  const Space& space = *found->second->space;
+  TraceeMemory memory;
+  memory.attach(pid, 0, 0);
+  return space.auxv_size <= capacity && memory.read(space.auxv, out, space.auxv_size) == 0 ? static_cast<long>(space.auxv_size) : 0;
+}
+
 bool Engine::listing_ended(void* context, int descriptor) {
   auto& engine = *static_cast<Engine*>(context);
   auto& given = engine.listed_[engine.task_->place.pid];
@@ -118,7 +129,13 @@ Tracee& Engine::find_or_add(pid_t tid) {
 
 void Engine::resume(Tracee& tracee, int signal) {
   bool stop_at_calls = !options_.seccomp || tracee.in_call;
-  request(stop_at_calls ? PTRACE_SYSCALL : PTRACE_CONT, tracee.tid, static_cast<unsigned long>(signal));
+  int how = stop_at_calls ? PTRACE_SYSCALL : PTRACE_CONT;
+  if (const TracedState* traced = tracee.traced.get()) {
+    if (traced->mode == TracedState::Mode::calls || traced->stepping_call) how = PTRACE_SYSCALL;
+    else if (traced->mode == TracedState::Mode::step && !tracee.in_call) how = PTRACE_SINGLESTEP;
+    if (traced->interrupted) request(PTRACE_INTERRUPT, tracee.tid);  // a stop that its tracer has not seen used it up
+  }
+  request(how, tracee.tid, static_cast<unsigned long>(signal));
 }
 
 int Engine::run() {
@@ -131,7 +148,8 @@ int Engine::run() {
 void Engine::loop() {
   while (!tracees_.empty()) {
     int status;
-    pid_t tid = ::waitpid(-1, &status, __WALL);
+    rusage usage{};
+    pid_t tid = ::wait4(-1, &status, __WALL, guest_tracing_.active() ? &usage : nullptr);
     if (tid < 0) {
       if (errno == EINTR) {
         std::lock_guard lock(mutex_);
@@ -146,7 +164,7 @@ void Engine::loop() {
       if (main_gone_ && options_.kill_on_exit) break;
       continue;
     }
-    on_stop(find_or_add(tid), status);
+    on_stop(find_or_add(tid), status, usage);
   }
   for (auto& [tid, tracee] : tracees_) ::kill(tid, SIGKILL);
 }
@@ -156,29 +174,40 @@ void Engine::on_gone(pid_t tid, int status) {
     main_gone_ = true;
     status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
-  if (auto found = tracees_.find(tid); found != tracees_.end()) adopt_orphans(*found->second);
+  if (auto found = tracees_.find(tid); found != tracees_.end()) {
+    adopt_orphans(*found->second);
+    if (guest_tracing_.active()) guest_tracing_.on_gone(*found->second, status);
+  }
   if (last_ && last_->tid == tid) last_ = nullptr;
   tracees_.erase(tid);
   listed_.erase(tid);
 }
 
-// A parent that is killed at its fork event never reports the child, which waits for that.
-void Engine::adopt_orphans(const Tracee& dying) {
-  if (!dying.place || !dying.space) return;
+// A thread that is killed at its fork event never reports the child, which waits for that. `last` is the only thread
+// left of its process, or was.
+void Engine::adopt_orphans(const Tracee& last) {
+  if (!last.place || !last.space) return;
+  for (auto& [tid, thread] : tracees_)
+    if (thread->tgid == last.tgid && tid != last.tid) return;
   for (auto& [tid, child] : tracees_) {
     if (!child->waiting || child->inherited) continue;
     std::string status = read_small_file(cat("/proc/", tid, "/status"));
     auto at = status.find("\nPPid:\t");
     pid_t parent = at == std::string::npos ? 0 : static_cast<pid_t>(std::strtol(status.c_str() + at + 7, nullptr, 10));
-    if (parent != dying.tgid && tracees_.contains(parent)) continue;
-    inherit(*child, dying, 0);
+    if (parent != last.tgid && tracees_.contains(parent)) continue;
+    inherit(*child, last, 0);
     child->waiting = false;
     resume(*child);
   }
 }
 
-void Engine::on_stop(Tracee& tracee, int status) {
+void Engine::on_stop(Tracee& tracee, int status, const rusage& usage) {
   int signal = WSTOPSIG(status), event = status >> 16;
+  tracee.group_stopped = false;
+  if (tracee.wait_state == WaitState::running) tracee.wait_state = WaitState::none;
+  if (tracee.kicked || guest_tracing_.active()) {
+    if (guest_tracing_.on_stop(tracee, status, usage)) return;
+  }
   if (event == PTRACE_EVENT_SECCOMP) {
     placement_->on_call(tracee);
     return on_entry(tracee);
@@ -194,6 +223,7 @@ void Engine::on_stop(Tracee& tracee, int status) {
     }
     if (is_stop_signal(signal)) {
       request(PTRACE_LISTEN, tracee.tid);
+      tracee.group_stopped = true;
       return;
     }
     return resume(tracee);
@@ -211,6 +241,7 @@ void Engine::inherit(Tracee& child, const Tracee& parent, uint64_t flags) {
   child.place = flags & CLONE_FS ? parent.place : std::make_shared<Place>();
   if (!(flags & CLONE_FS)) child.place->root.assign(parent.place->root.text());
   child.identity = parent.identity;
+  child.parent = flags & (CLONE_THREAD | CLONE_PARENT) ? parent.parent : parent.tgid;
   child.pinned = parent.pinned;
   child.own_mask = parent.own_mask;
   child.gap = parent.gap;
@@ -230,11 +261,9 @@ void Engine::on_new_child(Tracee& parent, int event) {
   Tracee* parent_now = &parent;
   Tracee& child = find_or_add(tid);
   inherit(child, *parent_now, flags);
-  if (child.waiting) {
-    child.waiting = false;
-    resume(child);
-  }
-  resume(*parent_now);
+  bool arrived = child.waiting;
+  child.waiting = false;
+  guest_tracing_.on_child(*parent_now, child, event, arrived);
 }
 
 void Engine::on_exec(Tracee& tracee) {
@@ -248,6 +277,7 @@ void Engine::on_exec(Tracee& tracee) {
       tracee.identity = old->second->identity;
       tracee.place = old->second->place;
       tracee.in_call = old->second->in_call;
+      if (last_ == old->second.get()) last_ = nullptr;
       tracees_.erase(old);
     }
   }
@@ -257,13 +287,15 @@ void Engine::on_exec(Tracee& tracee) {
   tracee.finishing = tracee.restore = tracee.force_result = false;
   for (auto& copy : tracee.copies) copy = {};
   listed_.erase(tracee.tid);
+  if (tracee.tid == tracee.tgid && former != 0 && static_cast<pid_t>(former) != tracee.tid) adopt_orphans(tracee);
   Registers registers;
   if (tracee.exec && registers.load(tracee.tid)) {
     tracee.space->program = tracee.exec->program_guest;
     tracee.space->stack_top = registers.stack();
     if (view_.has(guest::kFakeIds))
       guest::apply_exec(tracee.identity, tracee.exec->mode, tracee.exec->uid, tracee.exec->gid);
-    complete_exec(tracee, memory_, registers, view_.has(guest::kFakeIds));
+    int calls = complete_exec(tracee, memory_, registers, view_.has(guest::kFakeIds));
+    if (tracee.traced) return guest_tracing_.on_exec(tracee, calls);
   }
   resume(tracee);
 }
@@ -312,6 +344,7 @@ bool Engine::scratch_ready(Tracee& tracee, Registers& registers) {
   for (int i = 0; i < 6; ++i) tracee.call.arg[i] = registers.argument(i, false);
   tracee.mapping = 1;
   tracee.in_call = true;
+  if (tracee.traced) tracee.traced->again = true;
   tracee.skip_entry = old_order_ && options_.seccomp;
   resume(tracee);
   return false;
@@ -411,18 +444,26 @@ void Engine::apply(Tracee& tracee, Registers& registers) {
       }
       if (decision.number != tracee.call.number) registers.set_number(decision.number);
       registers.store(tracee.tid);
-      tracee.restore = !options_.seccomp || decision.post != guest::Post::none;
+      tracee.restore = !options_.seccomp || decision.post != guest::Post::none || tracee.traced;
       break;
     }
     case guest::Action::pass:
       break;
   }
   tracee.finishing = decision.post != guest::Post::none && decision.post != guest::Post::close_extra;
-  if (tracee.finishing) {
-    tracee.in_call = true;
-    tracee.skip_entry = old_order_ && options_.seccomp;
-  }
+  if (tracee.finishing || (tracee.restore && options_.seccomp)) return run_to_exit(tracee);
   resume(tracee);
+}
+
+void Engine::run_to_exit(Tracee& tracee) {
+  tracee.in_call = true;
+  tracee.skip_entry = old_order_ && options_.seccomp;
+  resume(tracee);
+}
+
+// A call is over: its thread goes on, unless a tracer inside wants to see it first.
+void Engine::leave_call(Tracee& tracee) {
+  if (!guest_tracing_.on_call_exit(tracee)) resume(tracee);
 }
 
 void Engine::on_exit(Tracee& tracee) {
@@ -431,9 +472,11 @@ void Engine::on_exit(Tracee& tracee) {
     return resume(tracee);
   }
   tracee.in_call = false;
-  if (!tracee.finishing && !tracee.restore && !tracee.force_result && !tracee.mapping) return resume(tracee);
+  bool waits = tracee.wait_state != WaitState::none;
+  if (!tracee.finishing && !tracee.restore && !tracee.force_result && !tracee.mapping && !waits) return leave_call(tracee);
   Registers registers;
   if (!registers.load(tracee.tid)) return resume(tracee);
+  if (waits) return guest_tracing_.wait_exit(tracee, registers);
   if (tracee.mapping) {
     tracee.mapping = 0;
     long place = registers.result();
@@ -461,7 +504,7 @@ void Engine::on_exit(Tracee& tracee) {
   }
   if (changed) registers.store(tracee.tid);
   tracee.finishing = tracee.restore = tracee.force_result = false;
-  resume(tracee);
+  leave_call(tracee);
 }
 
 void Engine::run_exec(Tracee& tracee, Registers& registers) {
@@ -491,7 +534,9 @@ void Engine::engine_call(Tracee& tracee, Registers& registers) {
       return handled ? answer(tracee, registers, result) : resume(tracee);
     }
     case guest::Op::ptrace:
-      return answer(tracee, registers, -EPERM);
+      return answer(tracee, registers, guest_tracing_.request(tracee, memory_));
+    case guest::Op::wait:
+      return guest_tracing_.wait_entry(tracee, registers, memory_);
     default:
       return resume(tracee);
   }

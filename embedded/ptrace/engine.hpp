@@ -7,12 +7,21 @@
 #include <unordered_map>
 #include <vector>
 
+#include <sys/resource.h>
+
+#include "embedded/ptrace/guest_tracing.hpp"
 #include "embedded/ptrace/registers.hpp"
 #include "embedded/ptrace/tracee.hpp"
 #include "guest/filter.hpp"
 #include "guest/view.hpp"
 
 namespace udocker::ptrace {
+
+// What every tracee is traced with; the two options that a guest tracer may add; and one it may ask for.
+inline constexpr long kTraceOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
+                                      PTRACE_O_TRACEEXEC | PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL;
+inline constexpr uint32_t kOwnOptions = PTRACE_O_TRACEVFORKDONE | PTRACE_O_TRACEEXIT;
+inline constexpr uint32_t kExitKill = PTRACE_O_EXITKILL;
 
 struct EngineOptions {
   std::vector<std::string> argv;  // argv[0] is looked up in the guest's PATH
@@ -35,21 +44,24 @@ class Engine {
  private:
   friend class Placement;
   friend class Notifier;
+  friend class GuestTracing;
   void start();
   [[noreturn]] void child(const std::string& program, int gate, int report);
   std::string find_program(int* error);
   void check_start();
   void take_listener(pid_t pid, int number);
   void loop();
-  void on_stop(Tracee& tracee, int status);
+  void on_stop(Tracee& tracee, int status, const rusage& usage);
   void on_signal_stop(Tracee& tracee, int signal);
   void on_new_child(Tracee& parent, int event);
   void on_exec(Tracee& tracee);
   void on_entry(Tracee& tracee);
   void replace_copies(Tracee& tracee, const guest::Row& row, TraceeMemory& memory);
   void on_exit(Tracee& tracee);
+  void leave_call(Tracee& tracee);
+  void run_to_exit(Tracee& tracee);
   void on_gone(pid_t tid, int status);
-  void adopt_orphans(const Tracee& dying);
+  void adopt_orphans(const Tracee& last);
   void run_exec(Tracee& tracee, Registers& registers);
   void engine_call(Tracee& tracee, Registers& registers);
   bool scratch_ready(Tracee& tracee, Registers& registers);
@@ -61,6 +73,7 @@ class Engine {
   void resume(Tracee& tracee, int signal = 0);
   void prepare_task(Tracee& tracee, const Registers& registers);
   static bool program_of(void* context, int pid, guest::GuestPath& out);
+  static long auxv_of(void* context, int pid, char* out, size_t capacity);
   static bool listing_ended(void* context, int descriptor);
 
   const guest::View& view_;
@@ -82,6 +95,7 @@ class Engine {
   std::unique_ptr<guest::Shared> shared_;
   std::unique_ptr<guest::Task> task_;
   std::unordered_map<pid_t, std::vector<int>> listed_;  // directory descriptors whose added entries were given
+  GuestTracing guest_tracing_{*this};
   std::unique_ptr<class Placement> placement_;
   std::unique_ptr<class Notifier> notifier_;
   std::mutex mutex_;  // held while a stop or a notification is served

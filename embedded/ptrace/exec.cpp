@@ -227,16 +227,16 @@ uint64_t choose_base(const guest::ElfFacts& elf) {
 
 }  // namespace
 
-void complete_exec(Tracee& tracee, TraceeMemory& memory, Registers& registers, bool fake) {
+int complete_exec(Tracee& tracee, TraceeMemory& memory, Registers& registers, bool fake) {
   PendingExec& pending = *tracee.exec;
   uint64_t stack = registers.stack();
   if (registers.compat()) {
     tracee.exec.reset();
-    return;
+    return 0;
   }
   memory.attach(tracee.tid, stack, 0);
   Auxiliary auxiliary;
-  if (!read_auxiliary(memory, stack, auxiliary)) return;
+  if (!read_auxiliary(memory, stack, auxiliary)) return 0;
   auto set = [&](uint64_t type, uint64_t value) {
     if (uint64_t* slot = auxiliary.find(type)) *slot = value;
   };
@@ -296,8 +296,13 @@ void complete_exec(Tracee& tracee, TraceeMemory& memory, Registers& registers, b
     registers.start(stub_entry(), place);
   }
   memory.write(auxiliary.address, auxiliary.words.data(), auxiliary.words.size() * 8);
-  if (pending.by_stub) registers.store(tracee.tid);
+  if (pending.by_stub) {
+    tracee.space->auxv = auxiliary.address;
+    tracee.space->auxv_size = auxiliary.words.size() * 8;
+    registers.store(tracee.tid);
+  }
   tracee.exec.reset();
+  return script.calls();
 }
 
 }  // namespace udocker::ptrace

@@ -32,7 +32,8 @@ ExecCall prepare_exec(Tracee& tracee, TraceeMemory& memory, const guest::ExecPla
                       const std::string& emulator, const std::vector<std::string>& emulator_args,
                       const std::string& stub_path, const std::string& requested, uint64_t argv, bool compat);
 
-// At the exec event: fixes the auxiliary vector and starts the stub's script. `fake`: ids are the emulated ones.
-void complete_exec(Tracee& tracee, TraceeMemory& memory, Registers& registers, bool fake);
+// At the exec event: fixes the auxiliary vector and starts the stub's script. `fake`: ids are the emulated ones. The
+// number of system calls in the script; 0: there is none.
+int complete_exec(Tracee& tracee, TraceeMemory& memory, Registers& registers, bool fake);
 
 }  // namespace udocker::ptrace

@@ -27,9 +27,6 @@ namespace udocker::ptrace {
 
 namespace {
 
-constexpr long kTraceOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
-                               PTRACE_O_TRACEEXEC | PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL;
-
 pid_t g_main = 0;  // read by the signal handler only
 
 // A signal sent to us by kill is meant for the command; one from the terminal has reached it already.

@@ -85,6 +85,7 @@ void Notifier::start(int listener) {
   task_->place.shared = model.place.shared;
   task_->place.context = model.place.context;
   task_->place.program_of = model.place.program_of;
+  task_->place.auxv_of = model.place.auxv_of;
   task_->place.want_type = true;
   task_->owners = model.owners;
   task_->engine_pid = model.engine_pid;

@@ -203,6 +203,7 @@ std::vector<char> stub_image() {
 void Script::step(uint64_t code, uint64_t a, uint64_t b) { words_.insert(words_.end(), {code, a, b, 0, 0, 0, 0, 0}); }
 
 void Script::call(long number, std::initializer_list<uint64_t> arguments, uint64_t flags) {
+  ++calls_;
   words_.push_back(static_cast<uint64_t>(number));
   words_.insert(words_.end(), arguments);
   words_.resize((words_.size() + 7) / 8 * 8);

@@ -38,10 +38,12 @@ class Script {
   void set_base(uint64_t value);
   void jump(uint64_t address, uint64_t stack);   // to address + base
   const std::vector<uint64_t>& words() const { return words_; }
+  int calls() const { return calls_; }
 
  private:
   void step(uint64_t code, uint64_t a, uint64_t b);
   std::vector<uint64_t> words_;
+  int calls_ = 0;
 };
 
 }  // namespace udocker::ptrace

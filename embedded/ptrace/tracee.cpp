@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "embedded/ptrace/exec.hpp"
+#include "embedded/ptrace/guest_tracing.hpp"
 
 namespace udocker::ptrace {
 

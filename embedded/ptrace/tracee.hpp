@@ -14,6 +14,7 @@ namespace udocker::ptrace {
 struct Space {
   std::string program;      // guest path shown as /proc/PID/exe
   uint64_t stack_top = 0;   // stack pointer at the program's start
+  uint64_t auxv = 0, auxv_size = 0;  // where its auxiliary vector lies when a loader stub was executed
   uint64_t scratch = 0;     // memory mapped for rewritten arguments; 0: none
   uint64_t scratch_used = 0;  // one bit per slot
   bool scratch_failed = false;
@@ -27,6 +28,16 @@ struct Place {
 };
 
 struct PendingExec;
+struct TracedState;
+
+// What the engine has made of a wait call of the guest's.
+enum class WaitState : uint8_t {
+  none,
+  running,  // it may be blocked in the kernel: PTRACE_INTERRUPT makes it start again
+  check,    // the result at its exit may have to be changed
+  retry,    // nothing to wait for in the kernel's eyes: the next entry becomes a pause
+  pausing,  // it runs as a pause
+};
 
 struct Tracee {
   explicit Tracee(pid_t id);
@@ -35,6 +46,7 @@ struct Tracee {
   Tracee& operator=(const Tracee&) = delete;
 
   pid_t tid, tgid;
+  pid_t parent = 0;        // process
   bool inherited = false;  // its parent's event has been seen
   bool waiting = false;    // stopped until then
   bool in_call = false;    // between entry and exit stop of a call
@@ -50,6 +62,10 @@ struct Tracee {
   guest::Call call;          // the call in progress, as the program made it
   guest::Decision decision;  // and what was decided
   std::unique_ptr<PendingExec> exec;
+  std::unique_ptr<TracedState> traced;  // by a tracer inside
+  WaitState wait_state = WaitState::none;
+  bool group_stopped = false;
+  bool kicked = false;  // PTRACE_INTERRUPT of ours is under way
   // Registers keep pointing to our copies after a call that needs no exit stop, also when the kernel restarts it:
   // where the copies are, what they stand for, and a hash of their bytes.
   struct Copy {

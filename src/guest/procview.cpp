@@ -140,7 +140,13 @@ bool write_maps(Task& task, const Resolved& found, Writer& out) {
 
 long proc_content(const Step& step, const Resolved& found) {
   bool mounts = found.magic == Magic::mounts || found.magic == Magic::mountinfo || found.magic == Magic::mountstats;
-  if (!mounts && found.magic != Magic::maps) return -1;
+  char vector[1024];
+  long vector_size = 0;
+  if (found.magic == Magic::auxv) {
+    const Place& place = step.task.place;
+    vector_size = place.auxv_of ? place.auxv_of(place.context, found.magic_pid, vector, sizeof vector) : 0;
+  }
+  if (!mounts && found.magic != Magic::maps && vector_size <= 0) return -1;
   long fd = sys::call(__NR_memfd_create, sys::address("proc"), MFD_CLOEXEC);
   if (fd < 0) return -1;
   bool good = true;
@@ -148,6 +154,8 @@ long proc_content(const Step& step, const Resolved& found) {
     Writer out(static_cast<int>(fd));
     if (mounts) {
       write_mounts(step.view(), out, found.magic);
+    } else if (vector_size > 0) {
+      out.add({vector, static_cast<size_t>(vector_size)});
     } else {
       good = write_maps(step.task, found, out);
     }

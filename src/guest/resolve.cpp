@@ -242,6 +242,7 @@ class Walk {
       if (name == "mountstats") out_.magic = Magic::mountstats;
       if (name == "cmdline") out_.magic = Magic::cmdline;
       if (name == "status") out_.magic = Magic::status;
+      if (name == "auxv" && place_.auxv_of) out_.magic = Magic::auxv;
       out_.last = Last::not_link;
       return 0;
     }

@@ -17,11 +17,14 @@ struct Place {
   void* context = nullptr;
   // Guest path of the program that process `pid` runs; false when unknown (the host's answer is then mapped back).
   bool (*program_of)(void* context, int pid, GuestPath& out) = nullptr;
+  // Auxiliary vector of process `pid` where the kernel's copy is that of another program (a loader stub); its size, 0:
+  // the kernel's serves. Null: always.
+  long (*auxv_of)(void* context, int pid, char* out, size_t capacity) = nullptr;
 };
 
 enum class Follow : uint8_t { no, yes };
 
-enum class Magic : uint8_t { none, exe, cwd, root, fd, maps, mounts, mountinfo, mountstats, cmdline, status };
+enum class Magic : uint8_t { none, exe, cwd, root, fd, maps, mounts, mountinfo, mountstats, cmdline, status, auxv };
 
 enum class Last : uint8_t { unknown, missing, not_link, link };
 

@@ -261,9 +261,10 @@ void do_socket(const Step& step) {
     case Op::socket_call:
       return map_socketcall(step);
     case Op::peer_name: {
-      if (step.call.arg[1] == 0) return;
+      int pointer = step.row.path < 0 ? 1 : step.row.path;
+      if (step.call.arg[pointer] == 0) return;
       uint32_t room = 0;
-      if (step.task.memory->read(step.call.arg[2], &room, sizeof room) < 0) return;
+      if (step.task.memory->read(step.call.arg[pointer + 1], &room, sizeof room) < 0) return;
       step.decision.post = Post::socket_name;
       step.decision.keep[0] = room;
       return;
@@ -275,7 +276,8 @@ void do_socket(const Step& step) {
 
 long finish_socket(Task& task, const Call& call, const Decision& decision, long result) {
   if (result < 0) return result;
-  uint64_t pointer = call.arg[1], length = call.arg[2];
+  int first = decision.row->path < 0 ? 1 : decision.row->path;
+  uint64_t pointer = call.arg[first], length = call.arg[first + 1];
   if (decision.row->op == Op::socket_call) {
     uint32_t words[3];
     if (task.memory->read(call.arg[1], words, sizeof words) < 0) return result;
