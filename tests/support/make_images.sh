@@ -3,6 +3,7 @@
 #   bookworm.tar trixie.tar bullseye.tar   root file systems (Debian minbase with gcc, python3, perl, git)
 #   musl.tar                               a small musl user land: busybox, dynamic programs, musl's loader
 #   bookworm.oci                           OCI layout made by umoci: the root and an upper layer with whiteouts
+#   suites-ROOT.tar                        what tests/engines/suites adds to a root
 #   busybox.oci, busybox.docker.tar        a tiny image in two formats (umoci, skopeo)
 # Package addresses come from this machine's own apt configuration.
 set -eu
@@ -69,4 +70,8 @@ if [ ! -e "$dir/bookworm.oci" ]; then
   umoci --log=error config --image "$work/bookworm:latest" --config.cmd bash --config.env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
   mv "$work/bookworm" "$dir/bookworm.oci"
 fi
+here=$(cd "$(dirname "$0")" && pwd)
+roots="bookworm musl"
+[ "${UDOCKER_SUITES:-}" = all ] && roots="bookworm trixie bullseye musl"
+"$here/../engines/suites/prepare" "$dir" $roots
 chmod -R a+rX "$dir"
