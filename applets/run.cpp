@@ -34,9 +34,9 @@ constexpr cli::Option kOptions[] = {
     {"-p --publish", "HOST_PORT:CONT_PORT", "use another port of the host (P and T modes)", Repeat::list},
     {"-P --publish-all", "", "use free ports of the host (P and T modes)"},
     {"--netcoop", "", "the same"},
-    {"--device", "/dev/X", "pass a device (R modes)", Repeat::list},
-    {"--gpus", "WHICH", "NVIDIA devices to show, as `all`"},
-    {"--dri", "", "show the host's direct rendering libraries"},
+    {"--device", "/dev/X|VENDOR/CLASS=NAME", "pass a device: by path (R modes), or as a CDI specification describes it", Repeat::list},
+    {"--gpus", "all|N|device=LIST", "GPUs to show; the NVIDIA driver's files are put into the container when needed"},
+    {"--dri", "", "show the host's direct rendering libraries and nodes, AMD's and Intel's too"},
     {"--entrypoint", "COMMAND", "program to run in place of the image's; empty clears it"},
     {"--execmode", "MODE", "execution mode for this run"},
     {"--platform", "OS/ARCH", "platform of an image that has to be pulled"},
@@ -59,7 +59,8 @@ constexpr cli::Option kOptions[] = {
     {"--label -l", "X", "accepted, no effect", Repeat::list},
     {"--log-driver --log-opt --label-file --stop-signal --stop-timeout --restart --health-cmd --health-interval", "X", "accepted, no effect", Repeat::list},
     {"--cap-drop --security-opt --group-add", "X", "accepted: a container has no privileges to begin with", Repeat::list},
-    {"--ipc --pid --uts --userns --cgroupns", "X", "accepted, no effect", Repeat::list},
+    {"--ipc", "MODE", "host: use the host's /dev/shm in R modes too (MPI)", Repeat::list},
+    {"--pid --uts --userns --cgroupns", "X", "accepted, no effect", Repeat::list},
     {"--shm-size", "X", "accepted, no effect: the host's /dev/shm is used"},
     // … and those that would promise what cannot be kept.
     {"--detach -d", "", "refused: use `&` or nohup of the shell"},
@@ -152,6 +153,7 @@ ops::RunOptions options_of(const cli::Arguments& args) {
   o.dri = args.has("dri");
   o.no_banner = args.has("nobanner");
   o.read_only = args.has("read-only");
+  o.ipc_of_host = args.value_or("ipc", "") == "host";
   return o;
 }
 

@@ -10,6 +10,7 @@ constexpr cli::Option kOptions[] = {
     {"--execmode", "MODE", "P1 P2 T1 T2 F1 F2 F3 F4 R1 R2 R3 S1, or auto for the fastest that works here"},
     {"--force", "", "change the mode although a step fails, or do it again"},
     {"--nvidia", "", "copy the host's NVIDIA driver libraries into the container"},
+    {"--no-nvidia", "", "take them out again"},
     {"--purge", "", "remove mount points and files that earlier runs made in the container"},
     {"--fixperm", "", "make all files the user's own, readable and writable"},
 };
@@ -21,6 +22,7 @@ int run(const cli::Arguments& args) {
   options.execmode = args.value_or("execmode", "");
   options.force = args.has("force");
   options.nvidia = args.has("nvidia");
+  options.no_nvidia = args.has("no-nvidia");
   options.purge = args.has("purge");
   options.fix_permissions = args.has("fixperm");
   ops::Session session(args);
@@ -31,7 +33,7 @@ int run(const cli::Arguments& args) {
 }  // namespace
 
 extern const cli::Applet applet_setup{"setup",
-                                      "setup [--execmode=MODE] [--force] [--nvidia] [--purge] [--fixperm] <container>",
+                                      "setup [--execmode=MODE] [--force] [--nvidia|--no-nvidia] [--purge] [--fixperm] <container>",
                                       "choose a container's execution mode",
                                       kOptions,
                                       run,

@@ -1,6 +1,7 @@
 // Picks the engine or command by argv[0] and argv[1]; the one place that turns an Error into a message and a status.
 #include "cli/applet.hpp"
-#include "host/blob.hpp"
+#include "host/appended.hpp"
+#include "ops/bundle.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/log.hpp"
@@ -75,13 +76,19 @@ void hold_standard_descriptors() {
 int dispatch(int argc, char** argv) {
   std::string name = argc > 0 ? path_basename(argv[0]) : "udocker";
   if (name.starts_with('-')) name.erase(0, 1);  // a login shell's spelling
+  std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+  // A bundle may have any name but those under which it starts its own engines.
+  if (auto appended = host::appended(); appended && !(name.starts_with("udocker-") && cli::find_program(name))) {
+    auto run_words = ops::bundle_words(*appended, words);
+    return run_words ? run_command(*run_words) : 0;
+  }
   if (const cli::Program* program = cli::find_program(name)) return program->main(argc, argv);
   if (name.starts_with("udocker-")) {
     std::string known;
     for (const cli::Program* program : cli::all_programs()) known += cat(" ", program->names);
     throw UsageError(cat("no program named ", printable(name), " in here; there are:", known));
   }
-  return run_command(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
+  return run_command(words);
 }
 
 }  // namespace

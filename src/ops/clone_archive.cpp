@@ -21,7 +21,7 @@ constexpr std::size_t kPiece = 256 << 10;
 constexpr std::uint64_t kLargestBeside = 4ull << 30;
 
 constexpr std::string_view kNames[] = {
-    "ROOT", "container.json", "imagerepo.name", "execmode", "root.path", "PROTECT", "nvidia", "osenv.json", "ld.so.path",
+    "ROOT", "container.json", "imagerepo.name", "execmode", "root.path", "PROTECT", "nvidia", "nvidia.files", "nvidia.saved", "osenv.json", "ld.so.path",
     "ld.so.orig", "ld.lib.dirs", "patch.time", "patch.path", "patch.undo", "libfakechroot.so", ".mountpoints",
     ".bind_orig_files", "config.json", "owners", "owners.xattr"};
 

@@ -40,6 +40,12 @@ std::vector<archive::Layer> layers_of(const store::Repository& repository, const
 
 }  // namespace
 
+ImageContent load_image_content(const store::Repository& repository, const store::Image& image) {
+  json::Value config = image.config();
+  auto layers = layers_of(repository, image, config);
+  return {image.name().text(), std::move(config), std::move(layers)};
+}
+
 archive::Limits unpack_limits(const config::Settings& settings) {
   archive::Limits limits;
   auto bytes = parse_number(trim(settings.max_unpacked_size));
@@ -64,22 +70,24 @@ store::Container create_container(Session& session, const store::ImageName& name
   auto image = repository.images().find(name);
   if (!image && name.text() == kHelloImage) return make_hello(session, container_name);
   if (!image) throw Error(cat("create container: imagerepo is invalid: no local image ", name.text()));
-  json::Value config = image->config();
+  return create_container(session, load_image_content(repository, *image), container_name);
+}
+
+store::Container create_container(Session& session, const ImageContent& content, const std::string& container_name) {
   archive::ApplyOptions options;
   options.limits = unpack_limits(session.settings());
-  auto layers = layers_of(repository, *image, config);
-  store::NewContainer fresh = containers.make();
+  store::NewContainer fresh = session.repository().containers().make();
   options.owners = fresh.directory() + "/owners";
   options.tick = [&fresh] { fresh.refresh(); };
   try {
-    auto result = archive::apply_layers(fresh.root(), layers, options);
+    auto result = archive::apply_layers(fresh.root(), content.layers, options);
     log::debug("create", cat(result.entries, " entries, ", result.bytes, " bytes, ", result.skipped, " not needed"));
   } catch (Error& error) {
     error.add_context("while extracting image layer");
     throw;
   }
-  fresh.set_metadata(config);
-  fresh.set_image(name.text());
+  fresh.set_metadata(content.config);
+  fresh.set_image(content.image);
   store::Container container = fresh.commit(container_name);
   warn_if_strange(container.root(), container.id());
   return container;

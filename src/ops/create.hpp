@@ -12,6 +12,17 @@ namespace udocker::ops {
 // before any work; whatever fails, nothing is left. An empty `name` gives the container no name.
 store::Container create_container(Session& session, const store::ImageName& image, const std::string& name);
 
+// What a container is made of, wherever its layers lie.
+struct ImageContent {
+  std::string image;  // its name, kept with the container
+  json::Value config;
+  std::vector<archive::Layer> layers;  // lowest first
+};
+// What a local image says; the layers are open from now on. Throws IntegrityError when the image is not whole.
+ImageContent load_image_content(const store::Repository& repository, const store::Image& image);
+// The same from layers at hand. Throws Error "container name already exists" at the end when the name is taken then.
+store::Container create_container(Session& session, const ImageContent& content, const std::string& name);
+
 // What the settings allow a container to hold.
 archive::Limits unpack_limits(const config::Settings& settings);
 // Warns when nothing in ROOT looks like a system's root directory.

@@ -8,7 +8,9 @@
 #include "host/limits.hpp"
 #include "host/self.hpp"
 #include "ops/banner.hpp"
+#include "ops/gpus.hpp"
 #include "ops/mode.hpp"
+#include "ops/nvidia.hpp"
 #include "ops/run_target.hpp"
 #include "ops/session.hpp"
 #include "util/digest.hpp"
@@ -61,8 +63,8 @@ class Planner {
     plan_.read_only_root = options_.read_only;
     plan_.hostname = options_.hostname.empty() ? image_.hostname : options_.hostname;
     plan_.domainname = image_.domainname;
-    plan_.devices = options_.devices;
     check_options();
+    choose_devices();
     plan_identity_and_volumes();
     plan_workdir();
     plan_program();
@@ -140,9 +142,58 @@ class Planner {
     else if (!all.empty()) log::warning(cat("this container exposes TCP/IP ports: ", join(all, " ")));
   }
 
+  bool is_isolated() const { return family_ == Family::launcher || family_ == Family::apptainer; }
+
+  // GPUs and devices; may put the host's driver into the container.
+  void choose_devices() {
+    std::vector<std::string> names;
+    for (const auto& text : options_.devices) (is_cdi_name(text) ? names : plan_.devices).push_back(text);
+    cdi_ = resolve_cdi(names, cdi_spec_dirs());
+    auto visible = find_variable(image_.env, "NVIDIA_VISIBLE_DEVICES");
+    for (const auto& text : options_.env)
+      if (text.starts_with("NVIDIA_VISIBLE_DEVICES=")) visible = text.substr(23);
+    gpus_ = gpu_request(options_.gpus, visible);
+    if (!container_) return;
+    refresh_driver(session_, *container_, gpus_);
+    if (options_.gpus.empty() && !visible && has_nvidia(*container_)) gpus_.which = "all";
+  }
+
+  void bind_devices() {
+    auto add = [&](std::vector<engine::Bind> binds) {
+      for (auto& bind : binds)
+        if (std::none_of(plan_.binds.begin(), plan_.binds.end(), [&](const engine::Bind& other) { return other.guest == bind.guest; }))
+          plan_.binds.push_back(std::move(bind));
+    };
+    add(gpu_binds(gpus_, is_isolated()));
+    if (options_.dri) add(dri_binds(is_isolated()));
+    if (options_.ipc_of_host && is_isolated()) add({{"/dev/shm", "/dev/shm"}});
+    std::erase_if(cdi_.devices, [&](const engine::Bind& bind) { return !is_isolated() && bind.host == bind.guest; });
+    add(cdi_.devices);
+    add(cdi_.mounts);
+    if (cdi_.links.empty() && cdi_.library_dirs.empty()) return;
+    engine::ContainerView view(plan_.root, plan_.binds);
+    std::vector<std::string> libraries, hosts;
+    for (const auto& [guest, target] : cdi_.links) {
+      std::string path = cat(plan_.root, view.canonical(path_dirname(guest)), "/", path_basename(guest));
+      if (path_exists(path) || find_link(path)) continue;
+      make_directories(path_dirname(path));
+      if (::symlink(target.c_str(), path.c_str()) != 0 && errno != EEXIST) throw_errno("make link", path);
+    }
+    for (const auto& bind : cdi_.mounts) {
+      bool listed = std::find(cdi_.library_dirs.begin(), cdi_.library_dirs.end(), path_dirname(bind.guest)) != cdi_.library_dirs.end();
+      if (!listed || bind.guest.find(".so") == bind.guest.npos) continue;
+      libraries.push_back(bind.guest);
+      hosts.push_back(bind.host);
+    }
+    auto cache = view.find("/etc/ld.so.cache");
+    auto text = cache ? find_file(*cache) : std::nullopt;
+    if (auto extended = text ? extended_ld_cache(*text, libraries, hosts) : std::nullopt) bind_text("/etc/ld.so.cache", *extended);
+  }
+
   void plan_identity_and_volumes() {
     std::string host_home = host::current_user().home;
     plan_.binds = plan_volumes(options_, session_.settings(), family_, host_home);
+    bind_devices();
     auto is_bound = [&](const char* guest) {
       return std::any_of(plan_.binds.begin(), plan_.binds.end(), [&](const engine::Bind& bind) { return bind.guest == guest; });
     };
@@ -196,7 +247,9 @@ class Planner {
     EnvironmentRequest request;
     request.image = image_.env;
     request.files = options_.env_files;
-    request.options = options_.env;
+    request.options = cdi_.environment;
+    for (const auto& entry : gpu_environment(gpus_, is_isolated())) request.options.push_back(entry);
+    request.options.insert(request.options.end(), options_.env.begin(), options_.env.end());
     request.host_env = options_.host_env;
     request.host = host::environment();
     request.valid_host = settings.valid_host_env;
@@ -236,6 +289,8 @@ class Planner {
   Family family_;
   oci::RunConfig image_;
   host::User user_;
+  GpuRequest gpus_;
+  CdiEdits cdi_;
   std::shared_ptr<TempDir> auth_dir_;
 };
 

@@ -59,6 +59,14 @@ void change_mode(Session& session, const store::Container& container, const Setu
 
 }  // namespace
 
+void prepare_new_files(const store::Container& container) {
+  auto mode = engine::find_mode(container.execmode().value_or(""));
+  if (!mode || engine::family_of(*mode) != Family::preload) return;
+  store::Lock lock = container.lock();
+  auto report = engine::change_fmode(container.directory(), *mode, *mode, {.force = true});
+  for (const auto& failure : report.failures) log::warning(failure);
+}
+
 void setup_container(Session& session, const SetupOptions& options) {
   auto container = session.repository().containers().find(options.container);
   if (!container) throw Error("invalid container id");
@@ -68,9 +76,13 @@ void setup_container(Session& session, const SetupOptions& options) {
     engine::purge_mountpoints(container->directory());
   }
   if (options.fix_permissions) host::fix_permissions(container->root());
-  if (options.nvidia) setup_nvidia(session, *container, options.force ? NvidiaReplace::yes : NvidiaReplace::no);
+  if (options.nvidia) {
+    setup_nvidia(session, *container, options.force ? NvidiaReplace::yes : NvidiaReplace::no);
+    prepare_new_files(*container);
+  }
+  if (options.no_nvidia) remove_nvidia(*container);
   if (!options.execmode.empty()) return change_mode(session, *container, options);
-  if (options.purge || options.fix_permissions || options.nvidia) return;
+  if (options.purge || options.fix_permissions || options.nvidia || options.no_nvidia) return;
   log::output(cat("execmode: ", engine::mode_name(current_mode(session, *container))));
   log::output(cat("nvidiamode: ", has_nvidia(*container) ? "True" : "False"));
 }
