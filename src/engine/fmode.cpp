@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <memory>
 
 namespace udocker::engine {
 
@@ -21,11 +22,21 @@ std::string note(const std::string& container_dir, const char* name) {
   return std::string(trim(find_file(cat(container_dir, "/", name), 1 << 20).value_or("")));
 }
 
+// What writers of the container's small files leave when they are killed.
+void remove_leftovers(const std::string& container_dir) {
+  constexpr const char* kNames[] = {".root.path.", ".ld.so.path.", ".ld.so.orig.", ".ld.lib.dirs.", ".patch.path.", ".patch.time.", ".execmode."};
+  for (const std::string& name : list_directory(container_dir))
+    for (const char* start : kNames)
+      if (name.starts_with(start) && name.ends_with(".tmp")) remove_file(cat(container_dir, "/", name));
+}
+
 struct Change {
   std::string container_dir, root, old_root, patch_path;
   FmodeOptions options;
+  Times times = Times::found;
   TreeScan scan;
   FmodeReport report;
+  std::unique_ptr<Pending> pending;
 
   void run(FmodeStep step) {
     switch (step) {
@@ -33,14 +44,14 @@ struct Change {
         std::vector<std::string> prefixes = {root};
         if (!patch_path.empty()) prefixes.push_back(patch_path + "/ROOT");
         if (!old_root.empty()) prefixes.push_back(old_root);
-        report.files += restore_files(container_dir, root, scan.programs, prefixes, options.threads, report.failures);
+        report.files += restore_files(container_dir, root, scan.programs, prefixes, options.threads, times, report.failures);
         if (!report.failures.empty()) break;
         for (const char* name : {"/patch.time", "/patch.path", "/patch.undo"}) remove_file(container_dir + name);
         break;
       }
-      case FmodeStep::restore_loader: restore_loader(container_dir, root); break;
-      case FmodeStep::restore_links: report.links += restore_links(root, old_root, scan.links, report.failures); break;
-      case FmodeStep::turn_links: report.links += turn_links(root, old_root, scan.links, report.failures); break;
+      case FmodeStep::restore_loader: restore_loader(container_dir, root, times); break;
+      case FmodeStep::restore_links: report.links += restore_links(root, old_root, scan.links, *pending, report.failures); break;
+      case FmodeStep::turn_links: report.links += turn_links(root, old_root, scan.links, *pending, report.failures); break;
       case FmodeStep::list_libraries: {
         std::vector<std::string> dirs;
         for (const std::string& directory : scan.library_dirs) dirs.push_back(cat(root, "/", directory));
@@ -71,7 +82,8 @@ std::vector<FmodeStep> plan_fmode(Mode from, Mode to, const FmodeState& state, b
   std::vector<FmodeStep> steps;
   const bool again = force || state.interrupted;
   const bool files = wants_files(from) || state.files_patched, loader = wants_loader(from) || state.loader_patched;
-  if (files && !wants_files(to)) steps.push_back(FmodeStep::restore_files);
+  // Files that a killed change left half written are made whole before anything reads them.
+  if (files && (!wants_files(to) || state.interrupted)) steps.push_back(FmodeStep::restore_files);
   if (loader && !wants_loader(to)) steps.push_back(FmodeStep::restore_loader);
   if (!is_f(to)) {
     if (is_f(from) || again) steps.push_back(FmodeStep::restore_links);
@@ -99,11 +111,13 @@ FmodeReport change_fmode(const std::string& container_dir, Mode from, Mode to, c
     FmodeState all = state;
     all.interrupted = true;
     steps = plan_fmode(from, to, all, true);
-    if (state.files_patched && wants_files(to)) steps.insert(steps.begin(), FmodeStep::restore_files);
   }
   if (!steps.empty()) {
-    const std::string pending = change.container_dir + "/fmode.pending";
-    make_file(pending, cat(mode_name(from), " ", mode_name(to), "\n"));
+    if (state.interrupted) {
+      remove_leftovers(change.container_dir);
+      change.times = Times::recorded;
+    }
+    change.pending = std::make_unique<Pending>(change.container_dir + "/fmode.pending", cat(mode_name(from), " ", mode_name(to)));
     change.scan = scan_tree(change.root, options.threads);
     for (const FmodeStep step : steps) {
       try {
@@ -114,10 +128,15 @@ FmodeReport change_fmode(const std::string& container_dir, Mode from, Mode to, c
       }
     }
     if (!change.report.failures.empty() && !options.force) throw Error(change.report.failures.front());
-    remove_file(pending);
+    change.pending->finish();
   }
   make_file(change.container_dir + "/root.path", change.root);
   return std::move(change.report);
+}
+
+bool fmode_needs_repair(const std::string& container_dir, Mode mode) {
+  const FmodeState state = load_fmode_state(container_dir);
+  return state.interrupted || (state.files_patched && !wants_files(mode)) || (state.loader_patched && !wants_loader(mode));
 }
 
 bool fmode_was_moved(const std::string& container_dir, Mode mode) {

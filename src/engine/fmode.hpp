@@ -42,6 +42,10 @@ std::vector<FmodeStep> plan_fmode(Mode from, Mode to, const FmodeState& state, b
 // half done. Throws Error when a step cannot be done (unless forced); what single files refuse is in the report.
 FmodeReport change_fmode(const std::string& container_dir, Mode from, Mode to, const FmodeOptions& options = {});
 
+// True when a change did not come to its end, or the tree shows more than the container's mode asks for. change_fmode
+// from and to that mode puts it right.
+bool fmode_needs_repair(const std::string& container_dir, Mode mode);
+
 // True when an F container was moved since it was set up, so that its paths lead nowhere.
 bool fmode_was_moved(const std::string& container_dir, Mode mode);
 

@@ -9,6 +9,7 @@
 #include "util/log.hpp"
 #include "util/strings.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <mutex>
@@ -97,8 +98,12 @@ std::size_t patch_files(const std::string& container_dir, const std::string& roo
       elf::Editor editor(std::move(buffer));
       elf::set_root_prefix(editor, root);
       buffer = editor.finish();
-      const UndoRecord record = make_undo(programs[i], file.bytes(), buffer);
+      UndoRecord record = make_undo(programs[i], file.bytes(), buffer);
       if (record.extents.empty()) return;
+      struct stat st;
+      if (::lstat(path.c_str(), &st) != 0) throw_errno("cannot read", path);
+      const std::int64_t times[] = {st.st_atim.tv_sec, st.st_atim.tv_nsec, st.st_mtim.tv_sec, st.st_mtim.tv_nsec};
+      std::copy(std::begin(times), std::end(times), record.times);
       journal.add(record);
       write_new(path, record);
       changed++;
@@ -109,7 +114,7 @@ std::size_t patch_files(const std::string& container_dir, const std::string& roo
 
 std::size_t restore_files(const std::string& container_dir, const std::string& root,
                           const std::vector<std::string>& programs, const std::vector<std::string>& prefixes,
-                          unsigned threads, std::vector<std::string>& failures) {
+                          unsigned threads, Times times, std::vector<std::string>& failures) {
   const std::vector<UndoRecord> records = load_undo(container_dir + "/patch.undo");
   std::map<std::string, std::vector<const UndoRecord*>> by_path;
   for (const UndoRecord& record : records) by_path[record.path].push_back(&record);
@@ -125,7 +130,7 @@ std::size_t restore_files(const std::string& container_dir, const std::string& r
     failed.guard(path, [&] {
       bool restored = false;
       for (auto record = histories[i]->rbegin(); record != histories[i]->rend(); ++record)
-        restored = write_old(path, **record) || restored;
+        restored = write_old(path, **record, times) || restored;
       if (restored) changed++;
     });
   });

@@ -174,13 +174,18 @@ void patch_loader(const std::string& container_dir, const std::string& root) {
   if (now != wanted) rewrite(loader, now, wanted);
 }
 
-void restore_loader(const std::string& container_dir, const std::string& root) {
+void restore_loader(const std::string& container_dir, const std::string& root, Times times) {
   const std::string saved = container_dir + "/ld.so.orig";
   const std::optional<std::string> original = find_file(saved);
   if (!original) return;
   const std::string loader = loader_host_path(container_dir, root);
   const std::string now(as_text(elf::load_bytes(loader)));
   if (now != *original && made_from(now, *original)) rewrite(loader, now, *original);
+  struct stat st;
+  if (times == Times::recorded && ::stat(saved.c_str(), &st) == 0) {
+    const timespec old[2] = {st.st_atim, st.st_mtim};
+    static_cast<void>(::utimensat(AT_FDCWD, loader.c_str(), old, 0));
+  }
   remove_file(saved);
 }
 

@@ -114,7 +114,9 @@ void write_new(const std::string& path, const UndoRecord& record) {
   static_cast<void>(::futimens(file.fd(), times));
 }
 
-bool write_old(const std::string& path, const UndoRecord& record) {
+bool write_old(const std::string& path, const UndoRecord& record, Times wanted) {
+  const bool recorded = wanted == Times::recorded && record.times[2] != 0;
+  const timespec old_times[2] = {{record.times[0], record.times[1]}, {record.times[2], record.times[3]}};
   {
     const UniqueFd fd = open_fd(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     struct stat st;
@@ -136,14 +138,17 @@ bool write_old(const std::string& path, const UndoRecord& record) {
         old = old && was;
       }
     }
-    if (old) return true;
+    if (old) {
+      if (recorded) static_cast<void>(::futimens(fd.get(), old_times));
+      return true;
+    }
   }
   const elf::OpenForChange file(path);
   const timespec times[2] = {file.before().st_atim, file.before().st_mtim};
   for (const UndoExtent& extent : record.extents)
     if (!extent.before.empty()) file.write(extent.before, extent.offset);
   if (::ftruncate(file.fd(), static_cast<off_t>(record.old_size)) != 0) throw_errno("cannot shorten", path);
-  static_cast<void>(::futimens(file.fd(), times));
+  static_cast<void>(::futimens(file.fd(), recorded ? old_times : times));
   return true;
 }
 
@@ -164,6 +169,7 @@ void UndoWriter::add(const UndoRecord& record) {
     put(body, extent.before);
     put(body, extent.after);
   }
+  for (const std::int64_t time : record.times) put(body, time);
   std::string whole;
   put(whole, kMagic);
   put(whole, static_cast<std::uint32_t>(body.size()));
@@ -204,6 +210,7 @@ std::vector<UndoRecord> load_undo(const std::string& path) {
       extent.after = in.bytes(after);
       record.extents.push_back(std::move(extent));
     }
+    for (std::int64_t& time : record.times) time = in.number<std::int64_t>();
     if (in.good()) records.push_back(std::move(record));
   }
   return records;

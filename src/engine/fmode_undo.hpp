@@ -18,6 +18,7 @@ struct UndoRecord {
   std::string path;  // relative to ROOT
   std::uint64_t old_size = 0, new_size = 0;
   std::vector<UndoExtent> extents;
+  std::int64_t times[4] = {};  // seconds and nanoseconds of access and change, as they were; zero: unknown
 };
 
 // What turns `before` into `after`. Pure.
@@ -25,9 +26,11 @@ UndoRecord make_undo(std::string path, elf::ByteView before, elf::ByteView after
 // Makes the file at `path` the new or the old one by writing only what differs: inode, mode, owner and times stay. What
 // is added is written first and cut off again when that fails. Throws SystemError.
 void write_new(const std::string& path, const UndoRecord& record);
+// With Times::recorded the file gets those of the record, because a killed change has left others.
 // False, and nothing written, when the file is not the one of the record any more: it must hold the new bytes, the old
 // ones, or what a killed change left of both.
-bool write_old(const std::string& path, const UndoRecord& record);
+enum class Times { found, recorded };
+bool write_old(const std::string& path, const UndoRecord& record, Times times = Times::found);
 
 // Appends whole records; several threads may add at once. A record is in the file before add() returns.
 class UndoWriter {

@@ -11,10 +11,10 @@ namespace udocker::engine {
 
 Launch plan_preload(const RunPlan& plan) {
   Launch launch;
-  if (plan.uid == 0) log::warning("this engine does not support execution as root");
+  if (plan.uid == 0) log::warning("this engine does not support execution as root (P, T and R modes do)");
   if (!plan.container_dir.empty() && fmode_was_moved(plan.container_dir, plan.mode))
-    throw Error(cat("the container was moved since it was set up for mode ", mode_name(plan.mode),
-                    ": use setup --execmode=", mode_name(plan.mode), " --force"));
+    throw Error(cat("the container was moved since it was set up for mode ", mode_name(plan.mode), ": run `udocker setup --execmode=",
+                    mode_name(plan.mode), " --force ", path_basename(plan.container_dir), "` first"));
   launch.argv = {"udocker-fakechroot", "--mode", std::string(mode_name(plan.mode))};
   if (!plan.cache_dir.empty()) launch.argv.insert(launch.argv.end(), {"--lib-dir", plan.cache_dir});
   if (!plan.host_executable.empty()) launch.argv.insert(launch.argv.end(), {"--preload", plan.host_executable});

@@ -13,6 +13,7 @@
 #include "ops/nvidia.hpp"
 #include "ops/run_target.hpp"
 #include "ops/session.hpp"
+#include "ops/setup.hpp"
 #include "util/digest.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
@@ -45,6 +46,7 @@ class Planner {
  public:
   Planner(Session& session, const RunOptions& options, std::optional<store::Container> container)
       : session_(session), options_(options), container_(std::move(container)) {
+    if (container_) finish_setup(*container_);
     plan_.mode = choose_mode(session, options, container_);
     family_ = engine::family_of(plan_.mode);
   }

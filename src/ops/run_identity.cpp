@@ -90,7 +90,7 @@ Identity resolve_identity(const IdentityRequest& request, const engine::Containe
   if (text.empty()) text = preload ? self.name : "root";
   Wanted wanted = parse_user(text);
   if (preload && (wanted.name == "root" || wanted.uid == 0u)) {
-    if (!request.user.empty()) log::warning("this engine does not support execution as root");
+    if (!request.user.empty()) log::warning(cat("this engine does not support execution as root (P, T and R modes do): running as ", self.name));
     wanted = {self.name, std::nullopt, std::nullopt, ""};
   }
   const bool own_files = request.passwd_is_volume || request.container_auth;

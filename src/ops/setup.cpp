@@ -39,13 +39,13 @@ void change_mode(Session& session, const store::Container& container, const Setu
   if (container.is_protected()) throw Error("container is protected");
   Mode wanted = wanted_mode(session, options.execmode), now = current_mode(session, container);
   std::string recorded = container.execmode().value_or("");
-  engine::FmodeState state = engine::load_fmode_state(container.directory());
   bool moved = engine::fmode_was_moved(container.directory(), now);
   bool displaced = engine::has_file_binds(container.directory());  // by the Python tool in an R mode
-  if (now == wanted && !options.force && !state.interrupted && !moved && !displaced) return;
+  bool as_wanted = now == wanted && !options.force && !moved && !engine::fmode_needs_repair(container.directory(), now);
+  if (as_wanted && !displaced) return;
   store::Lock lock = container.lock();
   if (displaced) engine::restore_file_binds(container.directory());
-  if (now == wanted && !options.force && !state.interrupted && !moved) return;
+  if (as_wanted) return;
   try {
     auto report = engine::change_fmode(container.directory(), now, wanted, {.force = options.force || moved});
     for (const auto& failure : report.failures) log::warning(failure);
@@ -65,6 +65,23 @@ void prepare_new_files(const store::Container& container) {
   store::Lock lock = container.lock();
   auto report = engine::change_fmode(container.directory(), *mode, *mode, {.force = true});
   for (const auto& failure : report.failures) log::warning(failure);
+}
+
+void finish_setup(const store::Container& container) {
+  const auto text = container.execmode();
+  const Mode mode = engine::find_mode(text.value_or("")).value_or(Mode::P1);
+  if (!engine::fmode_needs_repair(container.directory(), mode)) return;
+  store::Lock lock = container.lock();
+  if (!engine::fmode_needs_repair(container.directory(), mode)) return;
+  log::verbose("finishing a change of mode that was interrupted");
+  try {
+    const auto report = engine::change_fmode(container.directory(), mode, mode, {});
+    for (const auto& failure : report.failures) log::warning(failure);
+  } catch (Error& error) {
+    error.add_context(cat("a change of mode was interrupted: run `udocker setup --execmode=", engine::mode_name(mode), " --force ",
+                          container.id(), "` first"));
+    throw;
+  }
 }
 
 void setup_container(Session& session, const SetupOptions& options) {
