@@ -78,8 +78,19 @@ class Program {
   std::size_t native_ = 0;
 };
 
-void signal_calls(Program& program) {
+// A child with a stack of its own cannot return through our handler, so these are never carried out there.
+void new_processes(Program& program) {
+  constexpr std::uint32_t kNamespaces = 0x7e020000;  // CLONE_NEW* but for the time namespace, which clone cannot make
+  program.on(SYS_clone, [&] {
+    program.load(low(0));
+    program.add(BPF_JMP | BPF_JSET | BPF_K, kNamespaces, 0, 1);
+    program.ret(SECCOMP_RET_ERRNO | EPERM);
+    program.allow();
+  });
   program.on(SYS_clone3, [&] { program.ret(SECCOMP_RET_ERRNO | ENOSYS); });
+}
+
+void signal_calls(Program& program) {
   program.on(SYS_rt_sigprocmask, [&] {
     program.allow_if(0, SIG_UNBLOCK);
     program.allow_null(1);
@@ -95,7 +106,7 @@ void signal_calls(Program& program) {
     program.allow();
     program.stop();
   });
-  program.on(SYS_sigaltstack, [&] { program.stop(); });
+  for (long number : {SYS_sigaltstack, SYS_rt_sigreturn}) program.on(number, [&] { program.stop(); });
   program.on(SYS_rt_sigsuspend, [&] { program.stop(); });
   auto masked = [&](long number, int argument) {
     program.on(number, [&] {
@@ -114,6 +125,7 @@ void signal_calls(Program& program) {
 std::vector<sock_filter> make_filter(const guest::View& view, Patch patch) {
   Program program;
   program.begin();
+  new_processes(program);
   signal_calls(program);
   if (view.has(guest::kFakeIds)) {
     for (long number : kIdCalls) {

@@ -193,6 +193,7 @@ extern "C" void trap_on_sigsys(int signal, SigInfo* info, Frame* frame) {
     frame->result() = static_cast<uint64_t>(-ENOSYS);
     return;
   }
+  if (info->number == __NR_rt_sigreturn) return return_from_handler(frame);
   Trap trap;
   trap.number = info->number;
   trap.frame = frame;

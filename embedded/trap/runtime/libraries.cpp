@@ -134,8 +134,7 @@ bool read_tail(int fd, CopyTail& tail) {
 
 Copy find_copy(int fd) {
   Copy copy;
-  const Settings& settings = *me().settings;
-  if (!(settings.flags & kPatch)) return copy;
+  if (!me().patches) return copy;
   guest::sys::Stat stat;
   if (call(__NR_fstat, fd, address(&stat)) || (stat.mode & guest::sys::kTypeMask) != guest::sys::kTypeRegular) return copy;
   uint64_t key = key_of(stat);

@@ -12,6 +12,7 @@ struct Process {
   guest::Shared* shared = nullptr;
   int* pid_page = nullptr;        // wiped at fork
   bool fast_mark = false;         // the processor lets us read the thread pointer
+  bool patches = false;           // T1, and a dynamic program: others have loaders of their own (valgrind, emulators)
   bool identity_changed = false;  // it differs from the view's start; get*id stop by a stacked filter
   guest::Owners owners;
   guest::Identity identity{};

@@ -287,6 +287,13 @@ long on_masked_wait(Slot* slot) {
                          static_cast<long>(arg[3]), static_cast<long>(arg[4]), static_cast<long>(arg[5]));
 }
 
+// The guest's frame is where its stack pointer is; the runtime's own instruction then takes it off.
+void return_from_handler(Frame* frame) {
+  uint64_t mask_at = frame->sp() + offsetof(Frame, mask), mask;
+  if (!read_guest(mask, mask_at) && (mask & kSysBit)) write_guest(mask_at, mask & ~kSysBit);
+  frame->pc() = entry(trap_restorer);
+}
+
 // The guest's handler for a SIGSYS that was sent, not trapped.
 void deliver_sent_sigsys(int signal, SigInfo* info, Frame* frame) {
   Action action = kept[SIGSYS];

@@ -17,6 +17,9 @@ long on_sigaltstack(const Trap& trap);
 // Calls that wait with another mask: the mask argument is replaced by a copy without SIGSYS.
 long on_masked_wait(Slot* slot);
 
+// The guest's own return from a handler: a mask its handler wrote must not block SIGSYS.
+void return_from_handler(Frame* frame);
+
 bool is_signal_call(long number);
 
 }  // namespace udocker::trap

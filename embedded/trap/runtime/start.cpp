@@ -204,6 +204,7 @@ extern "C" [[noreturn]] void trap_start(uint64_t* raw) {
   load(fd, Where::program_area, random[0] & 0xfffffff, program, stack.exec_name);
   guest::sys::close(fd);
   bool dynamic = !words[kInterpreterWord].empty();
+  me().patches = dynamic && (me().settings->flags & kPatch);
   if (dynamic) {
     fd = open_text(words[kInterpreterWord]);
     load_interpreter(fd, interpreter);

@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/select.h>
@@ -19,6 +21,7 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 static int failures;
@@ -78,6 +81,57 @@ static void handlers(void) {
   raise(SIGUSR1);
   sigaction(SIGUSR1, NULL, &sa);
   check(sa.sa_handler == SIG_DFL, "SA_RESETHAND");
+}
+
+static void block_in_frame(int s, siginfo_t* i, void* c) { (void)s; (void)i; sigfillset(&((ucontext_t*)c)->uc_sigmask); }
+static void frames(void) {
+  struct sigaction sa = {.sa_sigaction = block_in_frame, .sa_flags = SA_SIGINFO};
+  sigset_t now, empty;
+  sigemptyset(&empty);
+  sigaction(SIGUSR1, &sa, NULL);
+  raise(SIGUSR1);
+  sigprocmask(SIG_SETMASK, NULL, &now);
+  check(sigismember(&now, SIGTERM), "a handler sets the mask by its frame");
+  check(works(), "stat after a frame that blocks everything");
+  sigprocmask(SIG_SETMASK, &empty, NULL);
+  signal(SIGUSR1, SIG_DFL);
+  ucontext_t context;
+  volatile int rounds = 0;
+  getcontext(&context);
+  sigfillset(&context.uc_sigmask);
+  if (rounds++ == 0) setcontext(&context);
+  check(works(), "stat after setcontext that blocks everything");
+  sigprocmask(SIG_SETMASK, &empty, NULL);
+}
+
+static int child_works(void* p) { (void)p; return works() ? 0 : 1; }
+static int child_execs(void* p) { (void)p; execl("/bin/true", "true", NULL); return 3; }
+static void clones(void) {
+  const size_t size = 1 << 18;
+  char* stack = malloc(size);
+  const int flags[] = {SIGCHLD, CLONE_VM | SIGCHLD, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_UNTRACED | SIGCHLD,
+                       CLONE_VM | CLONE_SIGHAND | SIGCHLD};
+  for (int i = 0; i < 8; i++) {
+    int status = -1;
+    pid_t child = clone(i % 2 ? child_execs : child_works, stack + size, flags[i / 2], NULL);
+    check(child > 0 && waitpid(child, &status, 0) == child && status == 0, "a child with a stack of its own");
+    check(works(), "stat after it");
+  }
+  free(stack);
+  check(syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0) == -1 && errno == EPERM, "namespaces are refused");
+}
+
+// Static programs that map code are loaders, debuggers and simulators: they must see the file itself.
+static void maps(void) {
+  if (getauxval(AT_BASE)) return;
+  int fd = open("/lib/x86_64-linux-gnu/libc.so.6", O_RDONLY);
+  if (fd < 0) return;
+  struct stat st;
+  fstat(fd, &st);
+  char *mapped = mmap(0, st.st_size, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0), *text = malloc(st.st_size);
+  check(pread(fd, text, st.st_size, 0) == st.st_size && !memcmp(mapped, text, st.st_size), "mapped code is the file's");
+  free(text);
+  close(fd);
 }
 
 static void sys_signal(void) {
@@ -287,7 +341,7 @@ static void spawns(void) {
 
 int main(void) {
   setvbuf(stdout, NULL, _IONBF, 0);
-  masks(); handlers(); sys_signal(); faults(); stacks(); waits(); blocking(); jumps(); spawns();
+  masks(); handlers(); frames(); clones(); maps(); sys_signal(); faults(); stacks(); waits(); blocking(); jumps(); spawns();
   if (!failures) printf("signals: all good\n");
   return failures != 0;
 }
