@@ -22,9 +22,9 @@ bool apptainer_installed() {
 void print_json(const std::vector<host::Probe>& probes, const std::vector<engine::ModeReport>& modes) {
   json::Value out;
   for (const auto& probe : probes)
-    out.at("probes").push_back(json::Object{{"name", probe.name}, {"works", probe.works}, {"detail", probe.detail}, {"advice", probe.works ? "" : host::advice(probe.ability)}});
+    out.at("probes").push_back(json::Object{{"name", std::string(host::ability_name(probe.ability))}, {"works", probe.works}, {"detail", probe.detail}, {"advice", probe.works ? "" : host::advice(probe.ability)}});
   for (const auto& report : modes)
-    out.at("modes").push_back(json::Object{{"mode", engine::mode_name(report.mode)}, {"works", report.works}, {"lacks", report.lacks}});
+    out.at("modes").push_back(json::Object{{"mode", engine::mode_name(report.mode)}, {"works", report.works}, {"lacks", report.lacks}, {"note", report.note}});
   out.at("auto") = engine::mode_name(engine::best_mode(modes));
   log::output(json::to_pretty(out));
 }
@@ -32,10 +32,10 @@ void print_json(const std::vector<host::Probe>& probes, const std::vector<engine
 void print_text(const std::vector<host::Probe>& probes, const std::vector<engine::ModeReport>& modes) {
   log::output("What this host allows an ordinary user:");
   for (const auto& probe : probes)
-    log::output(cat("  ", pad(probe.name, -32), probe.works ? "yes" : cat("no: ", probe.detail)));
+    log::output(cat("  ", pad(host::ability_name(probe.ability), -32), probe.works ? "yes" : cat("no: ", probe.detail)));
   log::output("\nExecution modes, fastest first:");
   for (const auto& report : modes)
-    log::output(cat("  ", engine::mode_name(report.mode), "  ", report.works ? "works" : cat("lacks ", report.lacks)));
+    log::output(cat("  ", engine::mode_name(report.mode), "  ", !report.works ? cat("lacks ", report.lacks) : report.note.empty() ? "works" : cat("works ", report.note)));
   log::output(cat("\nMode auto takes ", engine::mode_name(engine::best_mode(modes)), " here."));
   bool first = true;
   for (const auto& probe : probes) {
@@ -43,15 +43,14 @@ void print_text(const std::vector<host::Probe>& probes, const std::vector<engine
     if (advice.empty()) continue;
     if (first) log::output("\nTo ask the administrator for:");
     first = false;
-    log::output(cat("  ", probe.name, ": ", advice));
+    log::output(cat("  ", host::ability_name(probe.ability), ": ", advice));
   }
 }
 
 // Exit status 0 when some mode works that runs any program (R, T or P), 1 when only the preload modes are left.
 int run(const cli::Arguments& args) {
   args.at_most(0);
-  ops::settings_of(args);
-  auto probes = host::probe_all();
+  auto probes = engine::fresh_probes(ops::settings_of(args).libdir);
   auto modes = engine::judge_modes(probes, apptainer_installed());
   if (args.has("json")) print_json(probes, modes);
   else print_text(probes, modes);

@@ -12,6 +12,7 @@ struct ModeReport {
   Mode mode;
   bool works = false;
   std::string lacks;  // what it lacks here, "" when it works
+  std::string note;   // what it does without while it works
 };
 
 // In the order of preference of `auto`: the fastest first.
@@ -20,8 +21,10 @@ std::vector<ModeReport> judge_modes(const std::vector<host::Probe>& probes, bool
 // The fastest mode that works and changes nothing in the container.
 Mode best_mode(const std::vector<ModeReport>& reports);
 
-// Probes kept in `cache_file` as JSON with the host's name, kernel and boot; probed anew when any of these differ.
-// An unwritable cache is no error.
-std::vector<host::Probe> cached_probes(const std::string& cache_file);
+// Probes kept in `folder` as JSON with the host's name, kernel and boot; probed anew when any of these differ.
+// An unwritable folder is no error.
+std::vector<host::Probe> cached_probes(const std::string& folder);
+// Probes anew and keeps the answers there.
+std::vector<host::Probe> fresh_probes(const std::string& folder);
 
 }  // namespace udocker::engine

@@ -1,6 +1,8 @@
 #include "host/probes.hpp"
 
 #include "host/users.hpp"
+#include "util/error.hpp"
+#include "util/fd.hpp"
 #include "util/file.hpp"
 #include "util/process.hpp"
 #include "util/strings.hpp"
@@ -182,6 +184,24 @@ void try_memory_exec() {
   must(::syscall(SYS_execveat, fd, "", argv, envp, AT_EMPTY_PATH));
 }
 
+int try_own_files(const std::string& folder) {
+  try {
+    make_directories(folder);
+    TempDir place(folder, "probe");
+    std::string path = cat(place.path(), "/file");
+    make_file(path, "x", 0755);
+    UniqueFd file = open_fd(path, O_RDONLY);
+    void* page = ::mmap(nullptr, 1, PROT_READ | PROT_EXEC, MAP_PRIVATE, file.get(), 0);
+    if (page == MAP_FAILED) return errno;
+    ::munmap(page, 1);
+    return ::access(path.c_str(), X_OK) == 0 ? 0 : errno;
+  } catch (const SystemError& error) {
+    return error.errno_value();
+  } catch (const Error&) {
+    return kWrong;
+  }
+}
+
 int try_id_ranges() {
   const char* path = std::getenv("PATH");
   std::string places = cat(path ? path : "", ":/usr/bin:/bin");
@@ -212,24 +232,27 @@ constexpr Row kRows[] = {
     {Ability::proc_mount, "a fresh /proc", try_proc_mount, "a host whose own /proc is not masked (inside Docker: --security-opt systempaths=unconfined)"},
     {Ability::overlay_mount, "overlayfs in a user namespace", try_overlay, "a kernel of 5.11 or newer with overlayfs"},
     {Ability::id_ranges, "ranges of user ids", nullptr, "the package uidmap and a line for you in /etc/subuid and /etc/subgid"},
-    {Ability::memory_exec, "executing from memory", try_memory_exec, ""},
+    {Ability::memory_exec, "executing from memory", try_memory_exec, "vm.memfd_noexec below 2"},
+    {Ability::own_files, "a folder for executable files", nullptr, "a place for UDOCKER_LIB that you may write to, on a file system mounted without noexec"},
 };
 
 const Row& row_of(Ability ability) { return kRows[static_cast<std::size_t>(ability)]; }
 
 }  // namespace
 
-Probe probe(Ability ability) {
+Probe probe(Ability ability, const std::string& folder) {
   const Row& row = row_of(ability);
-  int error = row.body ? in_child(row.body) : try_id_ranges();
-  return {ability, row.name, error == 0, error == 0 ? "" : error == kWrong ? "no effect" : std::strerror(error)};
+  int error = row.body ? in_child(row.body) : ability == Ability::own_files ? try_own_files(folder) : try_id_ranges();
+  return {ability, error == 0, error == 0 ? "" : error == kWrong ? "no effect" : std::strerror(error)};
 }
 
-std::vector<Probe> probe_all() {
+std::vector<Probe> probe_all(const std::string& folder) {
   std::vector<Probe> out;
-  for (const auto& row : kRows) out.push_back(probe(row.ability));
+  for (const auto& row : kRows) out.push_back(probe(row.ability, folder));
   return out;
 }
+
+std::string_view ability_name(Ability ability) { return row_of(ability).name; }
 
 std::string advice(Ability ability) { return row_of(ability).advice; }
 

@@ -1,6 +1,7 @@
 // What this host lets an ordinary user do, found out by doing it in a child process, never by version strings.
 #pragma once
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace udocker::host {
@@ -17,18 +18,21 @@ enum class Ability {
   overlay_mount,    // overlayfs inside it
   id_ranges,        // newuidmap and an entry in /etc/subuid
   memory_exec,      // executing from a memfd
+  own_files,        // files of ours can be kept in a folder and mapped executable
 };
+inline constexpr int kAbilities = static_cast<int>(Ability::own_files) + 1;
 
 struct Probe {
-  Ability ability;
-  const char* name;  // "user namespaces"
+  Ability ability{};
   bool works = false;
   std::string detail;  // the kernel's answer when it does not
 };
 
 // Runs one probe, or all in the order of the enum. Never throws: a probe that cannot run is one that does not work.
-Probe probe(Ability ability);
-std::vector<Probe> probe_all();
+// `folder` is where own_files tries; it is made when missing.
+Probe probe(Ability ability, const std::string& folder);
+std::vector<Probe> probe_all(const std::string& folder);
+std::string_view ability_name(Ability ability);  // "user namespaces"
 
 // What to ask the administrator for when the ability is missing; "" when there is nothing to ask for.
 std::string advice(Ability ability);

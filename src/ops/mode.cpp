@@ -17,7 +17,7 @@ engine::Mode default_mode(const config::Settings& settings) {
   if (to_lower(text) == "auto") {
     const char* path = std::getenv("PATH");
     bool apptainer = path && (find_program("apptainer", path) || find_program("singularity", path));
-    return engine::best_mode(engine::judge_modes(engine::cached_probes(cat(settings.libdir, "/probes.json")), apptainer));
+    return engine::best_mode(engine::judge_modes(engine::cached_probes(settings.libdir), apptainer));
   }
   auto mode = engine::find_mode(text);
   if (!mode) throw Error(cat("invalid execmode: ", printable(text), " (there are: auto ", engine::mode_names(), ")"));
@@ -35,6 +35,8 @@ engine::Mode choose_mode(Session& session, const RunOptions& options, const std:
   engine::Mode mode = default_mode(settings);
   auto patched = [](engine::Mode m) { return m == engine::Mode::F2 || m == engine::Mode::F3 || m == engine::Mode::F4; };
   bool needs_setup = kept != mode && (patched(mode) || engine::family_of(kept) == engine::Family::preload);
+  // A container that was changed for a mode works in that one.
+  if (needs_setup && to_lower(once) == "auto") return kept;
   if (needs_setup)
     throw Error(cat("mode ", engine::mode_name(mode), " needs changes in this container: run `udocker setup --execmode=",
                     engine::mode_name(mode), " ", container ? container->id() : options.target, "` first"));
