@@ -11,6 +11,7 @@
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/log.hpp"
+#include "util/process.hpp"
 #include "util/strings.hpp"
 
 namespace udocker::cli {
@@ -158,7 +159,10 @@ class Parser {
   void emulator(const std::string& text) {
     auto words = split_words(text);
     if (words.empty()) throw UsageError("option -q needs a command");
-    out_.emulator = words[0];
+    const char* path = std::getenv("PATH");
+    auto found = find_program(words[0], path ? path : "/usr/local/bin:/usr/bin:/bin");
+    if (!found) throw UsageError(cat("no such emulator in PATH: ", printable(words[0]), " (Debian has them in qemu-user-static)"));
+    out_.emulator = absolute(*found);
     out_.emulator_args.assign(words.begin() + 1, words.end());
   }
 
@@ -288,6 +292,7 @@ std::vector<char> try_view(const ViewOptions& options, const std::string& stand_
   if (result == -E2BIG) throw Error("too many binds");
   if (result < 0 && bad < sources.size())
     throw SystemError(cat("bind ", printable(sources[bad]->host), " to"), sources[bad]->guest, static_cast<int>(-result));
+  if (result == 0 && ::access(options.root.c_str(), X_OK) != 0) result = -errno;
   if (result < 0) throw SystemError("use as root directory", options.root, static_cast<int>(-result));
   block.resize(reinterpret_cast<guest::View*>(block.data())->bytes);
   return block;

@@ -22,7 +22,9 @@
 #include "util/strings.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 
 #include <sys/stat.h>
@@ -88,6 +90,8 @@ class Planner {
     plan_.root = container_->root();
     plan_.id = container_->id();
     if (!is_directory(plan_.root)) refuse_run(cat("container has no root directory: ", plan_.root));
+    if (::access(plan_.root.c_str(), R_OK | X_OK) != 0)
+      refuse_run(cat("container root directory cannot be read: ", plan_.root, ": ", std::strerror(errno)));
     plan_.root = real_path(plan_.root);
     if (forbids_programs(plan_.root))
       log::warning(cat("programs cannot be executed below ", plan_.root, ": that file system is mounted noexec (UDOCKER_DIR or "
@@ -269,7 +273,8 @@ class Planner {
                                        engine::ContainerView(plan_.root, plan_.binds));
   }
 
-  // use_*_executable: "UDOCKER" or nothing is ours, else a path or a name in PATH.
+  // use_*_executable: "UDOCKER" is ours, else a path or a name in PATH. Nothing: a PRoot in PATH when there is one, as the
+  // Python tool does; our own for the other engines.
   void plan_engine_choice() {
     const auto& settings = session_.settings();
     std::string wanted = family_ == Family::ptrace     ? settings.use_proot_executable
@@ -277,8 +282,9 @@ class Planner {
                          : family_ == Family::apptainer ? settings.use_singularity_executable
                                                         : "";
     plan_.host_executable_options = settings.singularity_options;
-    if (wanted.empty() || wanted == "UDOCKER") return;
     const char* path = std::getenv("PATH");
+    if (wanted.empty() && family_ == Family::ptrace && find_program("proot", path ? path : settings.root_path)) wanted = "proot";
+    if (wanted.empty() || wanted == "UDOCKER") return;
     auto found = find_program(wanted, path ? path : settings.root_path);
     if (!found) throw Error(cat("executable not found: ", printable(wanted)));
     plan_.host_executable = *found;
