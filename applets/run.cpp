@@ -59,8 +59,9 @@ constexpr cli::Option kOptions[] = {
     {"--label -l", "X", "accepted, no effect", Repeat::list},
     {"--log-driver --log-opt --label-file --stop-signal --stop-timeout --restart --health-cmd --health-interval", "X", "accepted, no effect", Repeat::list},
     {"--cap-drop --security-opt --group-add", "X", "accepted: a container has no privileges to begin with", Repeat::list},
-    {"--ipc", "MODE", "host: use the host's /dev/shm in R modes too (MPI)", Repeat::list},
-    {"--pid --uts --userns --cgroupns", "X", "accepted, no effect", Repeat::list},
+    {"--ipc", "MODE", "host: shared memory of the host in R modes too (for MPI)"},
+    {"--pid", "MODE", "host: process numbers of the host in R modes too (for MPI)"},
+    {"--uts --userns --cgroupns", "X", "accepted, no effect", Repeat::list},
     {"--shm-size", "X", "accepted, no effect: the host's /dev/shm is used"},
     // … and those that would promise what cannot be kept.
     {"--detach -d", "", "refused: use `&` or nohup of the shell"},
@@ -154,6 +155,7 @@ ops::RunOptions options_of(const cli::Arguments& args) {
   o.no_banner = args.has("nobanner");
   o.read_only = args.has("read-only");
   o.ipc_of_host = args.value_or("ipc", "") == "host";
+  o.pid_of_host = args.value_or("pid", "") == "host";
   return o;
 }
 

@@ -31,6 +31,12 @@ std::vector<oci::Mount> base_mounts(const RunPlan& plan, bool recursive_read_onl
       mount_of("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}),
       mount_of("/sys", "none", "/sys", {"rbind", "nosuid", "noexec", "nodev", recursive_read_only ? "rro" : "ro"}),
   };
+  auto at = [&](const char* destination) { return std::ranges::find(all, std::string(destination), &oci::Mount::destination); };
+  if (plan.pid_of_host) *at("/proc") = mount_of("/proc", "none", "/proc", {"rbind", "nosuid", "noexec", "nodev"});
+  if (plan.ipc_of_host) {  // queues belong to the namespace that made them
+    *at("/dev/shm") = mount_of("/dev/shm", "none", "/dev/shm", {"rbind", "nosuid", "noexec", "nodev"});
+    all.erase(at("/dev/mqueue"));
+  }
   // A volume on one of these takes its place, and that of what lies below it.
   std::erase_if(all, [&](const oci::Mount& mount) {
     return std::ranges::any_of(plan.binds, [&](const Bind& bind) { return starts_with_word(mount.destination, bind.guest); });
@@ -87,7 +93,9 @@ oci::Config make_config(const RunPlan& plan, const OciFacts& facts, Runtime runt
   else config.domainname = plan.domainname;
   for (const auto& bind : plan.binds) config.mounts.push_back(bind_mount(bind.host, bind.guest, bind.access == Access::read_only, facts));
   for (const auto& device : plan.devices) config.mounts.push_back(device_mount(device, facts));
-  config.namespaces = {{"pid", ""}, {"ipc", ""}, {"uts", ""}, {"mount", ""}, {"user", ""}};
+  config.namespaces = {{"uts", ""}, {"mount", ""}, {"user", ""}};
+  if (!plan.pid_of_host) config.namespaces.push_back({"pid", ""});
+  if (!plan.ipc_of_host) config.namespaces.push_back({"ipc", ""});
   bool whole = facts.uid == 0 && (facts.root_uids.size() > 1 || (!facts.root_uids.empty() && facts.root_uids[0].size > 1));
   if (whole) {
     config.uid_mappings = mapping(facts.root_uids);

@@ -65,6 +65,8 @@ class Planner {
     plan_.seccomp = plan_.mode != engine::Mode::P2 && plan_.mode != engine::Mode::R3 && !settings.proot_noseccomp &&
                     !std::getenv("PROOT_NO_SECCOMP");
     plan_.read_only_root = options_.read_only;
+    plan_.pid_of_host = options_.pid_of_host;
+    plan_.ipc_of_host = options_.ipc_of_host;
     plan_.hostname = options_.hostname.empty() ? image_.hostname : options_.hostname;
     plan_.domainname = image_.domainname;
     check_options();
@@ -172,7 +174,6 @@ class Planner {
     };
     add(gpu_binds(gpus_, is_isolated()));
     if (options_.dri) add(dri_binds(is_isolated()));
-    if (options_.ipc_of_host && is_isolated()) add({{"/dev/shm", "/dev/shm"}});
     std::erase_if(cdi_.devices, [&](const engine::Bind& bind) { return !is_isolated() && bind.host == bind.guest; });
     add(cdi_.devices);
     add(cdi_.mounts);
@@ -196,9 +197,23 @@ class Planner {
     if (auto extended = text ? extended_ld_cache(*text, libraries, hosts) : std::nullopt) bind_text("/etc/ld.so.cache", *extended);
   }
 
+  // The host's /etc/hosts is shown where the container's says nothing, as is usual in images: its own name would be
+  // asked of a name server else, which may not be there.
+  void keep_own_hosts() {
+    std::string own = engine::ContainerView(plan_.root, {}).read("/etc/hosts").value_or("");
+    auto says_something = [](const std::string& line) { return !trim(line).empty() && trim(line)[0] != '#'; };
+    auto lines = split(own, '\n');
+    if (std::none_of(lines.begin(), lines.end(), says_something)) return;
+    std::erase_if(plan_.binds, [&](const engine::Bind& bind) {
+      bool asked = std::any_of(options_.volumes.begin(), options_.volumes.end(), [](const std::string& text) { return text.starts_with("/etc/hosts"); });
+      return bind.guest == "/etc/hosts" && bind.host == bind.guest && !asked;
+    });
+  }
+
   void plan_identity_and_volumes() {
     std::string host_home = host::current_user().home;
     plan_.binds = plan_volumes(options_, session_.settings(), family_, host_home);
+    keep_own_hosts();
     bind_devices();
     auto is_bound = [&](const char* guest) {
       return std::any_of(plan_.binds.begin(), plan_.binds.end(), [&](const engine::Bind& bind) { return bind.guest == guest; });

@@ -61,6 +61,7 @@ std::vector<Bind> plan_volumes(const RunOptions& options, const config::Settings
       if (isolated && kernel_dir && !(family == engine::Family::apptainer && dir == "/lib/modules")) continue;
       texts.emplace_back(dir, true);
     }
+    texts.emplace_back("/etc/hosts", true);
   }
   if (options.dri)
     for (const auto& dir : settings.dri_list) texts.emplace_back(dir, true);
