@@ -35,6 +35,7 @@ constexpr cli::Option kOptions[] = {
     {"-P --publish-all", "", "use free ports of the host (P and T modes)"},
     {"--netcoop", "", "the same"},
     {"--device", "/dev/X|VENDOR/CLASS=NAME", "pass a device: by path (R modes), or as a CDI specification describes it", Repeat::list},
+    {"--mpi", "", "for a task of mpiexec or srun: the caller's environment, account, directory, /tmp, shared memory and processes"},
     {"--gpus", "all|N|device=LIST", "GPUs to show; the NVIDIA driver's files are put into the container when needed"},
     {"--dri", "", "show the host's direct rendering libraries and nodes, AMD's and Intel's too"},
     {"--entrypoint", "COMMAND", "program to run in place of the image's; empty clears it"},
@@ -150,6 +151,7 @@ ops::RunOptions options_of(const cli::Arguments& args) {
   o.host_env = args.has("hostenv");
   o.bind_home = args.has("bindhome");
   o.publish_all = args.has("publish-all");
+  o.mpi = args.has("mpi");
   o.netcoop = args.has("netcoop");
   o.dri = args.has("dri");
   o.no_banner = args.has("nobanner");

@@ -93,7 +93,7 @@ oci::Config make_config(const RunPlan& plan, const OciFacts& facts, Runtime runt
   else config.domainname = plan.domainname;
   for (const auto& bind : plan.binds) config.mounts.push_back(bind_mount(bind.host, bind.guest, bind.access == Access::read_only, facts));
   for (const auto& device : plan.devices) config.mounts.push_back(device_mount(device, facts));
-  config.namespaces = {{"uts", ""}, {"mount", ""}, {"user", ""}};
+  config.namespaces = {{"uts", ""}, {"mount", ""}, {"user", plan.user_namespace}};
   if (!plan.pid_of_host) config.namespaces.push_back({"pid", ""});
   if (!plan.ipc_of_host) config.namespaces.push_back({"ipc", ""});
   bool whole = facts.uid == 0 && (facts.root_uids.size() > 1 || (!facts.root_uids.empty() && facts.root_uids[0].size > 1));
@@ -103,7 +103,7 @@ oci::Config make_config(const RunPlan& plan, const OciFacts& facts, Runtime runt
     // The real root keeps its rights over these files; an ordinary user never had any.
     config.masked_paths = oci::default_masked_paths();
     config.read_only_paths = oci::default_read_only_paths();
-  } else {
+  } else if (plan.user_namespace.empty()) {
     config.uid_mappings = {{plan.uid, facts.uid, 1}};
     config.gid_mappings = {{plan.gid, facts.gid, 1}};
   }

@@ -55,6 +55,7 @@ struct RunPlan {
   bool link_to_symlink = false;
   bool read_only_root = false;
   bool pid_of_host = false, ipc_of_host = false;  // R modes: no namespace of its own for these
+  std::string user_namespace;                     // R modes: the path of one to join; empty: a new one
   bool seccomp = true;       // false: the ptrace engine stops at every call (P2, R3 or by setting)
   std::string qemu;          // host path of the emulator for foreign programs; empty: none
   std::string cache_dir;     // where an engine may keep files it unpacks or patches (TOP/lib); may be unwritable

@@ -14,6 +14,7 @@
 #include "ops/run_target.hpp"
 #include "ops/session.hpp"
 #include "ops/setup.hpp"
+#include "ops/shared_namespace.hpp"
 #include "util/digest.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
@@ -75,6 +76,8 @@ class Planner {
     plan_workdir();
     plan_program();
     plan_engine_choice();
+    if (family_ == Family::launcher && options_.pid_of_host && host::current_user().uid != 0)
+      plan_.user_namespace = join_or_offer_user_namespace(session_.settings().tmpdir, cat(plan_.root, " ", plan_.uid, " ", plan_.gid));
     return std::move(plan_);
   }
 
@@ -334,7 +337,9 @@ int execute(const engine::Launch& launch) {
 
 }  // namespace
 
-int run_container(Session& session, const RunOptions& options) {
+int run_container(Session& session, const RunOptions& given) {
+  RunOptions options = given;
+  if (options.mpi) apply_mpi(options);
   host::require_proc();
   if (!options.cpuset.empty()) host::parse_cpu_list(options.cpuset);
   std::optional<store::Container> container;

@@ -83,6 +83,29 @@ std::vector<Bind> plan_volumes(const RunOptions& options, const config::Settings
   return binds;
 }
 
+void apply_mpi(RunOptions& options) {
+  options.host_env = options.pid_of_host = options.ipc_of_host = true;
+  if (options.user.empty() && !options.container_auth) {
+    options.host_auth = true;
+    options.user = host::current_user().name;  // servers of PMIx refuse a task that says it is another user
+  }
+  auto show = [&](const char* path) {
+    if (!path || *path != '/' || !path_exists(path)) return;
+    bool covered = std::any_of(options.volumes.begin(), options.volumes.end(), [&](const std::string& text) {
+      std::string host = clean(text.substr(0, text.find(':')));
+      return text.find(':') == text.npos && starts_with_word(clean(path), host);
+    });
+    if (!covered && clean(path) != "/") options.volumes.push_back(path);
+  };
+  show("/tmp");
+  for (const char* name : {"TMPDIR", "PMIX_SERVER_TMPDIR", "PMIX_SYSTEM_TMPDIR", "SLURM_TMPDIR", "XDG_RUNTIME_DIR"}) show(std::getenv(name));
+  for (const char* path : {"/run/munge", "/var/run/palsd", "/var/spool/slurmd"}) show(path);
+  if (!options.workdir.empty()) return;
+  std::string here = real_path(".");
+  show(here.c_str());
+  options.workdir = here;
+}
+
 engine::Port parse_port(const std::string& text) {
   std::string plain = text.substr(0, text.find('/'));
   auto parts = split(plain, ':');

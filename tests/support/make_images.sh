@@ -4,6 +4,7 @@
 #   musl.tar                               a small musl user land: busybox, dynamic programs, musl's loader
 #   bookworm.oci                           OCI layout made by umoci: the root and an upper layer with whiteouts
 #   suites-ROOT.tar                        what tests/engines/suites adds to a root
+#   mpi.tar                                Open MPI's and MPICH's libraries of this host's Debian, a shell
 #   busybox.oci, busybox.docker.tar        a tiny image in two formats (umoci, skopeo)
 # Package addresses come from this machine's own apt configuration.
 set -eu
@@ -43,6 +44,15 @@ if [ ! -e "$dir/musl.tar" ]; then
   echo 'NAME="musl test"' > "$r/etc/os-release"
   tar -C "$r" --numeric-owner --owner=0 --group=0 -cf "$dir/.musl.tmp" .
   mv "$dir/.musl.tmp" "$dir/musl.tar"
+fi
+
+if [ ! -e "$dir/mpi.tar" ]; then
+  echo "making test image mpi" >&2
+  suite=$(. /etc/os-release; echo "$VERSION_CODENAME")
+  libraries=$(dpkg-query -W -f '${Package}\n' 'libopenmpi[0-9]*' 'libmpich[0-9]*' | grep -v dev | paste -sd,)
+  mmdebstrap --quiet --mode=$mode --variant=extract --include=base-files,dash,coreutils,libc-bin,openmpi-common,$libraries \
+    "$suite" "$work/mpi.tar" "deb $site $suite main" 2>"$dir/mpi.log" || { tail -5 "$dir/mpi.log" >&2; exit 1; }
+  mv "$work/mpi.tar" "$dir/mpi.tar"
 fi
 
 # make_oci NAME TAR: OCI layout with one layer
