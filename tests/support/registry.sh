@@ -22,19 +22,20 @@ make_certificate() {
   openssl x509 -req -in "$WORK/tls/req.pem" -CA "$WORK/tls/ca.pem" -CAkey "$WORK/tls/ca.key" -CAcreateserial -days 2 -extfile "$WORK/tls/ext" -out "$WORK/tls/cert.pem"
 } 2>/dev/null
 
-# start_registry NAME PORT DATA [tls] [password]: Debian's docker-registry
+# start_registry NAME PORT DATA [tls] [password] [log]: Debian's docker-registry; log: requests go to $WORK/NAME.log
 start_registry() {
-  local name=$1 port=$2 data=$3 word tls="" auth=""
+  local name=$1 port=$2 data=$3 word tls="" auth="" log=true
   shift 3
   for word in "$@"; do
     case $word in
       tls) tls="  tls: {certificate: $WORK/tls/cert.pem, key: $WORK/tls/key.pem}" ;;
+      log) log=false ;;
       password) auth="auth: {htpasswd: {realm: test, path: $WORK/htpasswd}}" ;;
     esac
   done
   cat > "$WORK/$name.yml" <<Y
 version: 0.1
-log: {level: error, accesslog: {disabled: true}}
+log: {level: error, accesslog: {disabled: $log}}
 storage: {filesystem: {rootdirectory: $data}}
 http:
   addr: 127.0.0.1:$port
