@@ -68,11 +68,11 @@ mkdir "$WORK/b" && ln -s "$("$UDOCKER" inspect -p c)" "$WORK/b/rootfs"
 check "a bundle for Slurm's containers" "$WORK/udocker-runc" spec --rootless -b "$WORK/b"
 check_output "srun --container" "$(printf 'NAME="musl test"\njobs-own')" submit -n 1 --job-name=jobs-own --container="$WORK/b" sh -c 'cat /etc/os-release; echo $SLURM_JOB_NAME'
 check_status 4 "its exit status" submit -n 1 --container="$WORK/b" sh -c 'exit 4'
-submit -n 1 --container="$WORK/b" --job-name=long sh -c 'echo started; exec sleep 654' > long.out 2>/dev/null & task=$!
+submit -n 1 --container="$WORK/b" --job-name=long sh -c 'trap "echo ended > /tmp/udocker-ended; exit 0" TERM; echo started; while :; do sleep 0.1; done' > long.out 2>/dev/null & task=$!
 wait_for grep -q started long.out
 check "scancel" scancel --name=long
 wait $task
-check_match "the container's program is ended" '^$' bash -c 'for i in $(seq 50); do pgrep -u "$(id -u)" -f "^sleep 654$" > left || break; sleep 0.1; done; cat left'
+check_same "the container's program is told" ended "$(cat "$WORK/b/rootfs/tmp/udocker-ended")"
 cd ..
 
 # Many tasks, one image that nobody has yet: one fetch, and one container where --pull=reuse says so. No call of
