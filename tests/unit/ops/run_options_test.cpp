@@ -104,9 +104,10 @@ TEST(Volumes, NovolDropsByHostOrWholeText) {
   config::Settings settings;
   settings.sysdirs_list = {"/dev", "/proc", "/nonexistent"};
   auto binds = plan_volumes(options, settings, engine::Family::ptrace, "");
-  ASSERT_EQ(binds.size(), 2u);
+  ASSERT_EQ(binds.size(), 3u);
   EXPECT_EQ(binds[0].guest, "/u");
   EXPECT_EQ(binds[1].guest, "/proc");
+  EXPECT_EQ(binds[2].guest, "/etc/hosts");
 }
 TEST(Ports, AllForms) {
   EXPECT_EQ(parse_port("8080").host, 8080);
