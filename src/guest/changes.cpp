@@ -82,7 +82,9 @@ void do_two_paths(const Step& step) {
   int from = directory_of(step, step.row.dir), to = directory_of(step, step.row.dir2);
   Taken taken = take_path(step, step.row.path, task.input);
   if (taken == Taken::answered) return;
-  if (take_path(step, step.row.path2, task.input2) != Taken::path) return;
+  Taken taken2 = take_path(step, step.row.path2, task.input2);
+  if (taken2 == Taken::answered) return;
+  if (taken2 == Taken::descriptor) return step.answer(step.call.arg[step.row.path2] ? -ENOENT : -EFAULT);
   Follow follow = follow_of(step);
   bool plain_from = taken == Taken::descriptor || plain_name(step, from, task.input, follow);
   bool plain_to = plain_name(step, to, task.input2, Follow::no);

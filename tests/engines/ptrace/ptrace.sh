@@ -10,7 +10,9 @@ tar -C musl -xf "$(need_image musl.tar)" --no-same-owner
 chmod -R u+rwX root musl
 mkdir -p root/dev root/probe/in root/tmp
 echo secret > out/outside && chmod 777 out/outside
+outside=$(sha256sum out/outside; stat -c '%a %s %Y' out/outside)
 check "build the probe" cc -static -O1 -o root/probe/probe "$here/probe.c"
+check "build the probe of numbers" cc -static -O1 -o root/probe/numbers "$here/numbers.c"
 cp root/probe/probe root/probe/in/file
 ln -s /probe/in/file root/probe/link
 ln -s ../in/file root/probe/in/link
@@ -84,6 +86,15 @@ os.unlink(name + "/s"); os.rmdir(name)'
   check_output "$how: busybox" "0 ash" "${on[@]}" -0 sh -c 'echo $(id -u) ash'
   check_output "$how: names of busybox's commands" "cat" "${on[@]}" cat /proc/self/comm
 done
+
+# Every number there is: none tells a file of the host from one that nobody has.
+for how in "" "-0" "--no-seccomp -0"; do
+  check_match "every number ${how:-as it is}: no call escapes" " 0 bad$" ./udocker-proot $how "${system[@]}" -r "$WORK/root" -w / /probe/numbers escape "$WORK/out/outside" "$WORK/out/nothing"
+done
+check_same "the host's file is as it was" "$outside" "$(sha256sum out/outside; stat -c '%a %s %Y' out/outside)"
+# Refused although the kernel would not: mounts, namespaces of others, handles, quotas, bpf, io_uring, the new mount calls.
+expected="165 166 167 168 169 175 176 179 246 304 308 313 320 321 425 426 427 428 429 430 431 432 433 442 443 457 458 467"
+[ "$(uname -m)" = x86_64 ] && check_same "no other call is refused" "" "$(comm -13 <(printf '%s\n' $expected | sort) <(comm -13 <(root/probe/numbers refused | cut -d' ' -f1 | sort) <(./udocker-proot -r "$WORK/root" -w / "${system[@]}" /probe/numbers refused | cut -d' ' -f1 | sort)))"
 
 check_status 143 "a signal sent to the engine ends the command" timeout --preserve-status -s TERM 1 ./proot -r "$WORK/root" "${system[@]}" sleep 20
 check_match "no root" "No such file" ./proot -r "$WORK/none" true

@@ -1,6 +1,7 @@
 // The walk of the guest view against the kernel's own, in a chroot, on random trees that change between look-ups.
 #include "guest/resolve.hpp"
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -9,11 +10,13 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -73,14 +76,19 @@ class Fixture {
 // A child in a chroot that answers look-ups: the kernel's opinion.
 class Kernel {
  public:
-  explicit Kernel(const std::string& root) {
+  // `binds`: host directories and where they are mounted, below `root`.
+  explicit Kernel(const std::string& root, const std::vector<std::pair<std::string, std::string>>& binds = {}) {
     int down[2], up[2];
     if (::pipe(down) != 0 || ::pipe(up) != 0) std::abort();
     pid_ = ::fork();
     if (pid_ == 0) {
       ::close(down[1]);
       ::close(up[0]);
-      bool good = (::geteuid() == 0 || ::unshare(CLONE_NEWUSER) == 0) && ::chroot(root.c_str()) == 0 && ::chdir("/") == 0;
+      int spaces = (::geteuid() == 0 ? 0 : CLONE_NEWUSER) | (binds.empty() ? 0 : CLONE_NEWNS);
+      bool good = spaces == 0 || ::unshare(spaces) == 0;
+      if (good && !binds.empty()) good = ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+      for (const auto& [host, guest] : binds) good = good && ::mount(host.c_str(), (root + guest).c_str(), nullptr, MS_BIND, nullptr) == 0;
+      good = good && ::chroot(root.c_str()) == 0 && ::chdir("/") == 0;
       char ready = good ? 'y' : 'n';
       if (::write(up[1], &ready, 1) != 1 || !good) ::_exit(0);
       char request[2048];
@@ -125,7 +133,8 @@ const char* const kNames[] = {"a", "b", "c", "d", "link", "x.y", "...", "long-na
 
 class Random {
  public:
-  explicit Random(unsigned seed) : engine_(seed) {}
+  // `more`: names that paths go through beside those that change.
+  explicit Random(unsigned seed, std::vector<std::string> more = {}) : engine_(seed), more_(std::move(more)) {}
   unsigned below(unsigned limit) { return static_cast<unsigned>(engine_() % limit); }
   std::string name() { return kNames[below(std::size(kNames))]; }
   // A path of some components, with dots and doubled slashes now and then.
@@ -134,7 +143,7 @@ class Random {
     unsigned count = 1 + below(most);
     for (unsigned i = 0; i < count; ++i) {
       unsigned kind = below(12);
-      path += kind == 0 ? ".." : kind == 1 ? "." : name();
+      path += kind == 0 ? ".." : kind == 1 ? "." : !more_.empty() && kind < 5 ? more_[below(static_cast<unsigned>(more_.size()))] : name();
       if (i + 1 < count) path += below(10) ? "/" : "///";
     }
     if (below(10) == 0) path += "/";
@@ -148,6 +157,7 @@ class Random {
 
  private:
   std::mt19937 engine_;
+  std::vector<std::string> more_;
 };
 
 // One random change, told to the cache as the engines tell it.
@@ -200,6 +210,67 @@ TEST(Resolve, AgreesWithTheKernelOnRandomTrees) {
       bool follow = random.below(2);
       long expected = kernel.inode(path, follow), got = view.inode(path, follow);
       ASSERT_EQ(got, expected) << path << (follow ? " followed" : "") << " in round " << round << " of " << root;
+    }
+  }
+  std::filesystem::remove_all(root);
+}
+
+// Directories of the host shown in the tree, one of them twice, one within another; all of them change.
+TEST(Resolve, AgreesWithTheKernelOnRandomTreesWithBinds) {
+  std::string root = temporary_directory(), data = temporary_directory(), more = temporary_directory();
+  for (const char* name : {"/m1", "/fixed", "/fixed/m2", "/m3"}) std::filesystem::create_directory(root + name);
+  std::filesystem::create_directory(data + "/m4");
+  std::vector<std::pair<std::string, std::string>> binds = {{data, "/m1"}, {more, "/fixed/m2"}, {data, "/m3"}, {more, "/m1/m4"}};
+  Kernel kernel(root, binds);
+  if (!kernel.usable()) GTEST_SKIP() << "no mounts in a user namespace here";
+  std::vector<MountSpec> mounts;
+  for (const auto& [host, guest] : binds) mounts.push_back({{host.data(), host.size()}, {guest.data(), guest.size()}});
+  Fixture view(root, mounts);
+  ASSERT_EQ(view.build_result(), 0);
+  Random random(20260102, {"m1", "fixed", "m2", "m3", "m4"});
+  for (int round = 0; round < 6000; ++round) {
+    const std::string* trees[] = {&root, &data, &more};
+    change(random, *trees[random.below(3)], view.shared());
+    for (int look = 0; look < 6; ++look) {
+      std::string path = random.path(6);
+      bool follow = random.below(2);
+      long expected = kernel.inode(path, follow), got = view.inode(path, follow);
+      ASSERT_EQ(got, expected) << path << (follow ? " followed" : "") << " in round " << round << " of " << root;
+    }
+  }
+  for (const auto& path : {root, data, more}) std::filesystem::remove_all(path);
+}
+
+// Another thread changes the tree all the time: every answer is one of a path in the root or an error of a walk, and when
+// the changes have ended nothing stale is left in the cache.
+TEST(Resolve, SurvivesRacesAndAgreesAfterThem) {
+  std::string root = temporary_directory();
+  Kernel kernel(root);
+  if (!kernel.usable()) GTEST_SKIP() << "no chroot in a user namespace here";
+  Fixture view(root);
+  ASSERT_EQ(view.build_result(), 0);
+  Random random(20260103);
+  for (int burst = 0; burst < 20; ++burst) {
+    std::atomic<bool> going{true};
+    std::thread changer([&] {
+      Random own(static_cast<unsigned>(burst));
+      for (int i = 0; i < 300; ++i) change(own, root, view.shared());
+      going = false;
+    });
+    bool inside = true, sane = true;
+    do {
+      long result = view.resolve(random.path(6), random.below(2) ? Follow::yes : Follow::no);
+      if (result == 0) inside = inside && std::string(view.found().host.c_str()).starts_with(root);
+      else sane = sane && (result == -ENOENT || result == -ENOTDIR || result == -ELOOP || result == -ENAMETOOLONG);
+    } while (going);
+    changer.join();
+    ASSERT_TRUE(inside);
+    ASSERT_TRUE(sane);
+    for (int look = 0; look < 300; ++look) {
+      std::string path = random.path(6);
+      bool follow = random.below(2);
+      long expected = kernel.inode(path, follow), got = view.inode(path, follow);
+      ASSERT_EQ(got, expected) << path << (follow ? " followed" : "") << " after burst " << burst << " in " << root;
     }
   }
   std::filesystem::remove_all(root);
