@@ -18,6 +18,7 @@ enum HeaderFlag : uint32_t {
   kPatchAtExec = 4,     // F4
   kAllowStatic = 8,     // static programs run, outside of the view
   kTrapStatic = 16,     // static programs run under the trap engine
+  kTurnedLinks = 32,    // absolute links of the tree hold host paths: the kernel may follow them
 };
 
 struct Header {

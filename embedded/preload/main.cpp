@@ -41,20 +41,21 @@ constexpr const char* kOwnHelp =
     "  --preload FILE         another object in its place\n"
     "  --patch-time SECONDS   F4: programs older than this need no look\n"
     "  --allow-static         let static programs run, although they will see the host's files\n"
-    "  --refuse-static        do not run them under the trap engine either\n";
+    "  --refuse-static        do not run them under the trap engine either\n"
+    "  --turned-links         the tree's absolute links hold host paths, as setup leaves them\n";
 
 struct Options {
   cli::ViewOptions view;
   std::string mode = "F1", library_path, lib_dir, object;
   std::uint64_t patch_time = 0;
-  bool allow_static = false, refuse_static = false;
+  bool allow_static = false, refuse_static = false, turned_links = false;
 };
 
 Options parse(const std::vector<std::string>& words) {
   Options options;
   std::vector<std::pair<std::string, std::string>> own;
   options.view = cli::parse_view_options(
-      words, {"--mode=", "--library-path=", "--lib-dir=", "--preload=", "--patch-time=", "--allow-static", "--refuse-static"}, &own);
+      words, {"--mode=", "--library-path=", "--lib-dir=", "--preload=", "--patch-time=", "--allow-static", "--refuse-static", "--turned-links"}, &own);
   for (const auto& [name, value] : own) {
     if (name.starts_with("--mode")) options.mode = value;
     else if (name.starts_with("--library-path")) options.library_path = value;
@@ -63,6 +64,7 @@ Options parse(const std::vector<std::string>& words) {
     else if (name.starts_with("--patch-time")) options.patch_time = parse_number(value).value_or(0);
     else if (name.starts_with("--allow-static")) options.allow_static = true;
     else if (name.starts_with("--refuse-static")) options.refuse_static = true;
+    else if (name.starts_with("--turned-links")) options.turned_links = true;
   }
   if (options.mode.size() != 2 || options.mode[0] != 'F' || options.mode[1] < '1' || options.mode[1] > '4')
     throw UsageError("--mode must be F1, F2, F3 or F4, not " + printable(options.mode));
@@ -203,7 +205,7 @@ class Starter {
   std::uint32_t flags() const {
     const char digit = options_.mode[1];
     return (digit <= '2' ? kThroughLoader : 0u) | (digit >= '2' ? kLoaderReal : 0u) | (digit == '4' ? kPatchAtExec : 0u) |
-           (options_.allow_static ? kAllowStatic : 0u) |
+           (options_.allow_static ? kAllowStatic : 0u) | (options_.turned_links ? kTurnedLinks : 0u) |
            (options_.refuse_static || !seccomp_allowed() ? 0u : kTrapStatic);
   }
 

@@ -20,6 +20,8 @@ Launch plan_preload(const RunPlan& plan) {
   if (!plan.host_executable.empty()) launch.argv.insert(launch.argv.end(), {"--preload", plan.host_executable});
   if (!plan.container_dir.empty()) {
     launch.argv.insert(launch.argv.end(), {"--library-path", fmode_library_path(plan.container_dir)});
+    // A container can be run in F1 once without having been set up for it.
+    if (find_file(plan.container_dir + "/execmode", 64).value_or("").starts_with("F")) launch.argv.push_back("--turned-links");
     if (plan.mode == Mode::F4)
       launch.argv.insert(launch.argv.end(), {"--patch-time", std::string(trim(find_file(plan.container_dir + "/patch.time").value_or("0")))});
   }

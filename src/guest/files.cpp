@@ -59,7 +59,7 @@ void open_path(const Step& step, int directory, uint32_t flags, int mode_arg) {
     long fd = proc_content(step, found);
     if (fd >= 0) {
       found.host.assign("/proc/");
-      found.host.append_number(static_cast<uint64_t>(task.engine_pid));
+      found.host.append_number(task.engine_pid ? static_cast<uint64_t>(task.engine_pid) : pid_of(task.place));
       found.host.append("/fd/");
       found.host.append_number(static_cast<uint64_t>(fd));
       step.decision.extra_fd = static_cast<int>(fd);
@@ -388,10 +388,10 @@ void do_readlink(const Step& step) {
   bool thread = ends_with(proc_name, "/thread-self");
   if ((found.mount->flags & kMountProc) && (thread || ends_with(proc_name, "/self"))) {
     shown.clear();
-    shown.append_number(static_cast<uint64_t>(task.place.pid));
+    shown.append_number(pid_of(task.place));
     if (thread) {
       shown.append("/task/");
-      shown.append_number(static_cast<uint64_t>(task.place.tid));
+      shown.append_number(tid_of(task.place));
     }
   } else if (found.magic == Magic::root) {
     shown.assign(task.place.root);

@@ -252,10 +252,10 @@ class Walk {
   template <class Path>
   void append_process(Path& path, bool thread) {
     if (path.back() != '/') path.append("/");
-    path.append_number(static_cast<uint64_t>(place_.pid));
+    path.append_number(pid_of(place_));
     if (!thread) return;
     path.append("/task/");
-    path.append_number(static_cast<uint64_t>(place_.tid));
+    path.append_number(tid_of(place_));
   }
 
   long magic_link(Magic magic, int pid, Text rest, bool is_last, Follow follow) {
@@ -311,7 +311,7 @@ void proc_prefix(const Place& place, HostPath& out) {
     return;
   }
   out.assign("/proc/");
-  out.append_number(static_cast<uint64_t>(place.tid));
+  out.append_number(tid_of(place));
 }
 
 long host_of_descriptor(const Place& place, int directory, HostPath& out) {

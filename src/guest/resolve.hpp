@@ -2,6 +2,7 @@
 #pragma once
 #include "guest/cache.hpp"
 #include "guest/path.hpp"
+#include "guest/sys.hpp"
 #include "guest/view.hpp"
 
 namespace udocker::guest {
@@ -21,6 +22,10 @@ struct Place {
   // the kernel's serves. Null: always.
   long (*auxv_of)(void* context, int pid, char* out, size_t capacity) = nullptr;
 };
+
+// In-process engines may leave numbers 0: they are asked of the kernel where a path needs them.
+inline uint64_t pid_of(const Place& place) { return static_cast<uint64_t>(place.pid ? place.pid : sys::call(__NR_getpid)); }
+inline uint64_t tid_of(const Place& place) { return static_cast<uint64_t>(place.tid ? place.tid : sys::call(__NR_gettid)); }
 
 enum class Follow : uint8_t { no, yes };
 

@@ -38,7 +38,7 @@ long shorten(const Step& step, HostPath& host) {
   if (fd < 0) return fd;
   step.decision.extra_fd = static_cast<int>(fd);
   directory.assign("/proc/");
-  directory.append_number(static_cast<uint64_t>(step.task.engine_pid));
+  directory.append_number(step.task.engine_pid ? static_cast<uint64_t>(step.task.engine_pid) : pid_of(step.task.place));
   directory.append("/fd/");
   directory.append_number(static_cast<uint64_t>(fd));
   directory.append("/");

@@ -53,7 +53,8 @@ long open_at(Function next, bool has_dir, long dir, long path, long flags, long 
     return c_result(emulate(__NR_openat, dir, path, flags, mode));
   if (!m.exact) {
     result = call(m, flags | kNoFollowOpen);
-    if (result >= 0 || get_errno() != ELOOP) return result;
+    // A link, which with O_DIRECTORY is no directory.
+    if (result >= 0 || (get_errno() != ELOOP && !(get_errno() == ENOTDIR && (flags & kDirectory)))) return result;
     result = map_path(static_cast<int>(dir), pointer<const char*>(path), Follow::yes, Guess::no, m);
     if (result < 0) return fail(result);
   }
@@ -128,10 +129,29 @@ long statx_at(long dir, long path, long flags, long mask, long out) {
   return sys::call(__NR_statx, m.dir, word(m.path), flags, mask, out);
 }
 
+// Whether the kernel may follow a last link by itself: turned links lead to host paths inside ROOT. Only what such a
+// walk does not find may be a link across a mount.
+Guess guess_links() { return state.has(kTurnedLinks) ? Guess::yes : Guess::no; }
+bool not_found(long result) { return result == -ENOENT || result == -ENOTDIR || result == -ELOOP || result == -EACCES; }
+
+// Reading attributes comes with every `ls -l`.
+long read_attribute(long number, long path, Follow follow, long a, long b, long c) {
+  Mapped m;
+  long result = map_path(kCwd, pointer<const char*>(path), follow, guess_links(), m);
+  if (result < 0) return fail(result);
+  if (m.magic != guest::Magic::none) return c_result(emulate(number, path, a, b, c));
+  result = sys::call(number, word(m.path), a, b, c);
+  if (!m.exact && not_found(result)) {
+    result = map_path(kCwd, pointer<const char*>(path), follow, Guess::no, m);
+    if (result == 0) result = sys::call(number, word(m.path), a, b, c);
+  }
+  return c_result(result);
+}
+
 long access_at(long dir, long path, long mode, long flags) {
   Mapped m;
   const Follow follow = flags & sys::kNoFollow ? Follow::no : Follow::yes;
-  long result = map_path(static_cast<int>(dir), pointer<const char*>(path), follow, Guess::yes, m);
+  long result = map_path(static_cast<int>(dir), pointer<const char*>(path), follow, guess_links(), m);
   if (result < 0) return fail(result);
   if (m.read_only && (mode & 2)) return fail(EROFS);
   const auto ask = [&] {
@@ -258,6 +278,8 @@ EXPORT long __xmknod(long, long path, long mode, long device) {
 EXPORT long __xmknodat(long, long dir, long path, long mode, long device) {
   return c_result(emulate(__NR_mknodat, dir, path, mode, *pointer<const long*>(device)));
 }
+#define XATTR(name, follow) \
+  EXPORT long name(long path, long a, long b, long c) { return read_attribute(__NR_##name, path, follow, a, b, c); }
 CALL_FUNCTION(acct, __NR_acct, a)
 CALL_FUNCTION(swapon, __NR_swapon, a, b)
 CALL_FUNCTION(swapoff, __NR_swapoff, a)
@@ -267,10 +289,10 @@ CALL_FUNCTION(mount, __NR_mount, a, b, c, d, e)
 CALL_FUNCTION(pivot_root, __NR_pivot_root, a, b)
 CALL_FUNCTION(setxattr, __NR_setxattr, a, b, c, d, e)
 CALL_FUNCTION(lsetxattr, __NR_lsetxattr, a, b, c, d, e)
-CALL_FUNCTION(getxattr, __NR_getxattr, a, b, c, d)
-CALL_FUNCTION(lgetxattr, __NR_lgetxattr, a, b, c, d)
-CALL_FUNCTION(listxattr, __NR_listxattr, a, b, c)
-CALL_FUNCTION(llistxattr, __NR_llistxattr, a, b, c)
+XATTR(getxattr, Follow::yes)
+XATTR(lgetxattr, Follow::no)
+XATTR(listxattr, Follow::yes)
+XATTR(llistxattr, Follow::no)
 CALL_FUNCTION(removexattr, __NR_removexattr, a, b)
 CALL_FUNCTION(lremovexattr, __NR_lremovexattr, a, b)
 CALL_FUNCTION(inotify_add_watch, __NR_inotify_add_watch, a, b, c)
@@ -328,7 +350,15 @@ FOPEN(fopen)
 FOPEN(fopen64)
 PATH_FUNCTION(freopen, 0, Follow::yes, 0)
 PATH_FUNCTION(freopen64, 0, Follow::yes, 0)
-PATH_FUNCTION(opendir, 0, Follow::yes, 0)
+EXPORT long opendir(long path) {
+  if (!active()) return NEXT("opendir")(path, 0, 0, 0, 0, 0);
+  constexpr long kNonBlock = 04000;
+  const long fd = open_at(NEXT("open"), false, kCwd, path, kReadOnly | kNonBlock | kDirectory | kCloseOnExec, 0);
+  if (fd < 0) return 0;
+  const long stream = NEXT("fdopendir")(fd, 0, 0, 0, 0, 0);
+  if (!stream) sys::close(static_cast<int>(fd));
+  return stream;
+}
 PATH_FUNCTION(scandir, 0, Follow::yes, -1)
 PATH_FUNCTION(scandir64, 0, Follow::yes, -1)
 PATH_FUNCTION(__setmntent, 0, Follow::yes, 0)

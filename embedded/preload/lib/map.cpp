@@ -135,7 +135,16 @@ void keep_entry(Text directory, uint64_t hash, Text host, bool read_only, uint32
   __atomic_store_n(&e.sequence, sequence + 2, __ATOMIC_RELEASE);
 }
 
-bool mount_may_be_called(Text name) { return (state.view->mount_names >> (guest::hash_text(name) & 63)) & 1; }
+// Few bits for many names: one name in ten hits by chance, so that a hit is looked at.
+bool mount_may_be_called(Text name) {
+  const guest::View& view = *state.view;
+  if (!((view.mount_names >> (guest::hash_text(name) & 63)) & 1)) return false;
+  for (size_t i = 1; i < view.mount_count; ++i) {
+    const Text path = view.guest_of(view.mounts[i]);
+    if (path.size > name.size && path[path.size - name.size - 1] == '/' && path.from(path.size - name.size) == name) return true;
+  }
+  return false;
+}
 
 // The directory part ("/" for a name in the root) and the last component of an absolute path that has neither a
 // trailing slash nor "." or ".." at its end.
@@ -267,8 +276,7 @@ Scratch::Scratch() : slot_(-1) {
   task_->place.view = state.view;
   task_->place.shared = state.shared;
   task_->place.root = "/";
-  task_->place.pid = static_cast<int>(sys::call(__NR_getpid));
-  task_->place.tid = static_cast<int>(sys::call(__NR_gettid));
+  task_->place.pid = task_->place.tid = 0;  // asked for when needed
   task_->place.self = true;
   task_->place.context = nullptr;
   task_->place.program_of = program_of;
@@ -276,7 +284,7 @@ Scratch::Scratch() : slot_(-1) {
   task_->identity = nullptr;
   task_->owners = nullptr;
   task_->chroot_to = nullptr;
-  task_->engine_pid = task_->place.pid;
+  task_->engine_pid = 0;
 }
 
 Scratch::~Scratch() {
