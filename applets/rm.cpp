@@ -1,7 +1,9 @@
 // udocker rm: delete containers.
 #include "cli/applet.hpp"
 #include "ops/session.hpp"
+#include "ops/suggest.hpp"
 #include "util/error.hpp"
+#include "util/interrupt.hpp"
 #include "util/log.hpp"
 #include "util/strings.hpp"
 
@@ -16,9 +18,10 @@ int run(const cli::Arguments& args) {
   const auto& containers = session.repository().containers();
   int status = 0;
   for (const auto& word : args.words()) {
+    check_interrupt();
     try {
       auto container = containers.find(word);
-      if (!container) throw Error(cat("invalid container id ", printable(word)));
+      if (!container) throw Error(cat("invalid container id ", printable(word), ops::suggest_container(session, word)));
       if (container->is_protected()) throw Error("container is protected");
       log::info(cat("deleting container: ", container->id()));
       containers.remove(*container);

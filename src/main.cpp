@@ -4,6 +4,7 @@
 #include "ops/bundle.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
+#include "util/interrupt.hpp"
 #include "util/log.hpp"
 #include "util/strings.hpp"
 
@@ -63,6 +64,7 @@ int run_command(const std::vector<std::string>& words) {
   }
   cli::Arguments args = cli::parse(applet->options, rest, {applet->words});
   args.set_general(&general);
+  watch_interrupts();
   return applet->run(args);
 }
 
@@ -102,6 +104,10 @@ int main(int argc, char** argv) {
     status = dispatch(argc, argv);
     log::flush();
   } catch (const Error& error) {
+    if (pending_interrupt()) {
+      log::info(pending_interrupt() == SIGINT ? "keyboard interrupt" : "ended by a signal");
+      die_of_interrupt();
+    }
     log::error(error.what());
     status = error.exit_code();
   } catch (const std::bad_alloc&) {

@@ -1,6 +1,7 @@
 #include "net/client.hpp"
 
 #include "util/error.hpp"
+#include "util/interrupt.hpp"
 #include "util/log.hpp"
 #include "util/strings.hpp"
 
@@ -84,7 +85,7 @@ std::size_t on_body(char* data, std::size_t size, std::size_t count, void* user)
 
 int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   auto& transfer = *static_cast<Transfer*>(user);
-  transfer.cancelled = transfer.cancel && transfer.cancel->load(std::memory_order_relaxed);
+  transfer.cancelled = (transfer.cancel && transfer.cancel->load(std::memory_order_relaxed)) || pending_interrupt();
   return transfer.cancelled ? 1 : 0;
 }
 

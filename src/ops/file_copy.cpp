@@ -1,6 +1,7 @@
 #include "ops/file_copy.hpp"
 
 #include "util/error.hpp"
+#include "util/interrupt.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -44,6 +45,7 @@ void FileCopier::range(int from, int to, std::uint64_t at, std::uint64_t length,
   auto in = static_cast<off_t>(at), out = in;
   while (length > 0) {
     if (abilities_.in_kernel && length > kBuffer) {
+      check_interrupt();
       ssize_t done = ::copy_file_range(from, &in, to, &out, std::min<std::uint64_t>(length, 1u << 30), 0);
       if (done == 0) return;
       if (done > 0) {

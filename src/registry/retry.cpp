@@ -1,5 +1,6 @@
 #include "registry/retry.hpp"
 
+#include "util/interrupt.hpp"
 #include "util/log.hpp"
 #include "util/strings.hpp"
 
@@ -43,7 +44,7 @@ std::optional<std::chrono::milliseconds> Backoff::next(const net::Response& resp
 bool wait_for(std::chrono::milliseconds delay, const std::atomic<bool>* cancel) {
   auto end = std::chrono::steady_clock::now() + delay;
   for (;;) {
-    if (cancel && cancel->load()) return false;
+    if ((cancel && cancel->load()) || pending_interrupt()) return false;
     auto left = end - std::chrono::steady_clock::now();
     if (left <= 0s) return true;
     std::this_thread::sleep_for(std::min<std::chrono::steady_clock::duration>(left, 100ms));

@@ -2,6 +2,7 @@
 
 #include "util/error.hpp"
 #include "util/file.hpp"
+#include "util/interrupt.hpp"
 #include "util/strings.hpp"
 
 #include <cerrno>
@@ -154,6 +155,7 @@ Lock Lock::take(const std::string& path, std::chrono::seconds patience) {
       throw Error(cat("another udocker is still at work: ", path,
                       owner ? cat(" is held by process ", owner->pid, " on ", owner->place.substr(0, owner->place.find('/'))) : ""));
     }
+    check_interrupt();
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 2, std::chrono::milliseconds(100));
   }
@@ -169,6 +171,7 @@ void Lock::release() {
 }
 
 void Lock::refresh() {
+  check_interrupt();
   auto now = std::chrono::steady_clock::now();
   if (now - refreshed_ < std::chrono::seconds(30)) return;
   refreshed_ = now;

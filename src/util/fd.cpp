@@ -1,6 +1,7 @@
 #include "util/fd.hpp"
 
 #include "util/error.hpp"
+#include "util/interrupt.hpp"
 
 #include <cerrno>
 
@@ -38,6 +39,7 @@ UniqueFd open_fd_at(int dir, const std::string& path, int flags, unsigned mode) 
 
 void write_all(int fd, std::string_view bytes, std::string_view object) {
   while (!bytes.empty()) {
+    check_interrupt();
     ssize_t done = ::write(fd, bytes.data(), bytes.size());
     if (done < 0 && errno == EINTR) continue;
     if (done < 0) throw_errno("write", object);
@@ -48,6 +50,7 @@ void write_all(int fd, std::string_view bytes, std::string_view object) {
 std::size_t read_full(int fd, void* buffer, std::size_t size, std::string_view object) {
   std::size_t have = 0;
   while (have < size) {
+    check_interrupt();
     ssize_t got = ::read(fd, static_cast<char*>(buffer) + have, size - have);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw_errno("read", object);

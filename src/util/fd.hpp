@@ -35,7 +35,7 @@ class UniqueFd {
 UniqueFd open_fd(const std::string& path, int flags, unsigned mode = 0);
 UniqueFd open_fd_at(int dir, const std::string& path, int flags, unsigned mode = 0);
 
-// Writes all bytes, retrying short writes and EINTR; throws SystemError naming `object`.
+// Writes all bytes, retrying short writes and EINTR; throws SystemError naming `object`, Interrupted after a Ctrl-C.
 void write_all(int fd, std::string_view bytes, std::string_view object);
 // Reads up to `size` bytes, fewer only at the end of the file; throws SystemError naming `object`.
 std::size_t read_full(int fd, void* buffer, std::size_t size, std::string_view object);
