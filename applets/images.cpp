@@ -10,9 +10,11 @@ namespace {
 constexpr cli::Option kOptions[] = {
     {"-l", "", "show the files of each image too"},
     {"-p", "", "show the platform of each image"},
-    {"--json", "", "print a JSON list"},
-    {"--no-trunc", "", ""},
-    {"--all", "", ""},
+    {"-q --quiet", "", "print the ids only"},
+    {"--format", "TEMPLATE", "print rows as '{{.Name}}\\t{{.Size}}', 'table {{.Name}}...' or json say"},
+    {"--json", "", "print one JSON list"},
+    {"--no-trunc", "", "do not shorten ids"},
+    {"-a --all", "", ""},
 };
 
 int run(const cli::Arguments& args) {
@@ -22,6 +24,11 @@ int run(const cli::Arguments& args) {
     log::output(json::to_pretty(ops::images_json(session)));
     return 0;
   }
+  std::string format = args.has("quiet") ? "{{.ID}}" : args.value_or("format", "");
+  if (!format.empty()) {
+    for (const auto& line : ops::format_images(session, format, args.has("no-trunc") ? ops::Ids::whole : ops::Ids::shortened)) log::output(line);
+    return 0;
+  }
   auto detail = args.has("l") ? ops::ImageDetail::files : args.has("p") ? ops::ImageDetail::platform : ops::ImageDetail::name;
   for (const auto& line : ops::image_lines(session, detail)) log::output(line);
   return 0;
@@ -29,7 +36,9 @@ int run(const cli::Arguments& args) {
 
 }  // namespace
 
-extern const cli::Applet applet_images{"images", "images [-l] [-p] [--json]", "list the images of the local repository", kOptions, run,
-                                       "  udocker images\n  udocker images -l\n"};
+extern const cli::Applet applet_images{"images", "images [-l] [-p] [-q] [--format=TEMPLATE] [--json]", "list the images of the local repository", kOptions, run,
+                                       "  udocker images\n  udocker images -l\n"
+                                       "  udocker images --format 'table {{.Name}}\\t{{.Size}}\\t{{.CreatedSince}}'\n\n"
+                                       "fields: .Name .Repository .Tag .ID .CreatedAt .CreatedSince .Size .Platform .Protected\n        .Directory\n"};
 
 }  // namespace udocker

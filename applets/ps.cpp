@@ -11,7 +11,9 @@ constexpr cli::Option kOptions[] = {
     {"-m", "", "show the execution mode"},
     {"-s", "", "show the size in MB (reads the whole tree)"},
     {"-p", "", "show the platform"},
-    {"--json", "", "print a JSON list"},
+    {"-q --quiet", "", "print the ids only"},
+    {"--format", "TEMPLATE", "print rows as '{{.ID}}\\t{{.Names}}', 'table {{.ID}}...' or json say"},
+    {"--json", "", "print one JSON list"},
     {"-a --all", "", ""},
     {"--no-trunc", "", ""},
 };
@@ -19,6 +21,11 @@ constexpr cli::Option kOptions[] = {
 int run(const cli::Arguments& args) {
   args.at_most(0);
   ops::Session session(args);
+  std::string format = args.has("quiet") ? "{{.ID}}" : args.value_or("format", "");
+  if (!format.empty()) {
+    for (const auto& line : ops::format_containers(session, format)) log::output(line);
+    return 0;
+  }
   ops::ContainerColumns columns{args.has("m"), args.has("s"), args.has("p")};
   if (args.has("json")) {
     log::output(json::to_pretty(ops::containers_json(session, columns)));
@@ -30,7 +37,9 @@ int run(const cli::Arguments& args) {
 
 }  // namespace
 
-extern const cli::Applet applet_ps{"ps", "ps [-m] [-s] [-p] [--json]", "list the containers of the local repository", kOptions, run,
-                                   "  udocker ps\n  udocker ps -m -s\n"};
+extern const cli::Applet applet_ps{"ps", "ps [-m] [-s] [-p] [-q] [--format=TEMPLATE] [--json]", "list the containers of the local repository", kOptions, run,
+                                   "  udocker ps\n  udocker ps -m -s\n"
+                                   "  udocker ps --format 'table {{.Names}}\\t{{.Image}}\\t{{.RunningFor}}\\t{{.Size}}'\n\n"
+                                   "fields: .ID .Names .Image .Command .CreatedAt .RunningFor .Size .Mode .Platform\n        .Protected .Access .Root\n"};
 
 }  // namespace udocker

@@ -110,6 +110,8 @@ NewContainer::~NewContainer() {
     remove_tree(directory_);
   } catch (const Error&) {  // collected later: the name says it is nobody's once the lock is gone
   }
+  lock_.release();
+  ::rmdir(dirs_.staging().c_str());
 }
 
 void NewContainer::set_metadata(const json::Value& metadata) const {
@@ -154,15 +156,17 @@ Container Containers::load(std::string_view text) const {
 
 std::vector<Container> Containers::list() const {
   std::vector<Container> found;
-  for (const auto& name : list_directory(dirs_.containers))
-    if (!name.starts_with('.') && is_plain_directory(cat(dirs_.containers, "/", name))) found.emplace_back(dirs_, name);
+  for (const auto& entry : read_directory(dirs_.containers))
+    if (entry.kind == EntryKind::directory && !entry.name.starts_with('.')) found.emplace_back(dirs_, entry.name);
   return found;
 }
 
 std::vector<std::pair<std::string, std::string>> Containers::names() const {
   std::vector<std::pair<std::string, std::string>> found;
-  for (const auto& name : list_directory(dirs_.containers))
-    if (auto target = find_link(cat(dirs_.containers, "/", name))) found.emplace_back(path_basename(*target), name);
+  for (auto& entry : read_directory(dirs_.containers)) {
+    if (entry.kind != EntryKind::link) continue;
+    if (auto target = find_link(cat(dirs_.containers, "/", entry.name))) found.emplace_back(path_basename(*target), std::move(entry.name));
+  }
   return found;
 }
 

@@ -150,8 +150,8 @@ json::Value Image::config() const {
 
 std::vector<std::string> Image::links() const {
   std::vector<std::string> names;
-  for (auto& name : list_directory(directory_))
-    if (find_link(cat(directory_, "/", name))) names.push_back(std::move(name));
+  for (auto& entry : read_directory(directory_))
+    if (entry.kind == EntryKind::link) names.push_back(std::move(entry.name));
   return names;
 }
 
@@ -181,20 +181,23 @@ std::optional<Image> Images::find(const ImageName& name) const {
   return Image(dirs_, name);
 }
 
-static void walk(const Directories& dirs, const std::string& repository, std::vector<Image>& found, int depth) {
-  if (depth > 64) return;
-  std::string base = repository.empty() ? dirs.repos : cat(dirs.repos, "/", repository);
-  for (const auto& name : list_directory(base)) {
-    std::string path = cat(base, "/", name);
-    if (name.starts_with('.') || !is_real_directory(path)) continue;
-    if (!repository.empty() && is_regular(path + "/TAG")) found.emplace_back(dirs, ImageName{repository, name});
-    walk(dirs, repository.empty() ? name : cat(repository, "/", name), found, depth + 1);
+// True when `directory` is an image's. A tag's directory may hold further repositories as well (a:b beside a/b:c).
+static bool walk(const Directories& dirs, const std::string& directory, const std::string& repository, std::vector<Image>& found, int depth) {
+  bool is_image = false;
+  if (depth > 64) return false;
+  for (const auto& entry : read_directory(directory)) {
+    if (entry.kind == EntryKind::file) is_image = is_image || entry.name == "TAG";
+    if (entry.kind != EntryKind::directory || entry.name.starts_with('.')) continue;
+    std::string below = repository.empty() ? entry.name : cat(repository, "/", entry.name);
+    if (walk(dirs, cat(directory, "/", entry.name), below, found, depth + 1) && !repository.empty())
+      found.emplace_back(dirs, ImageName{repository, entry.name});
   }
+  return is_image;
 }
 
 std::vector<Image> Images::list() const {
   std::vector<Image> found;
-  walk(dirs_, "", found, 0);
+  walk(dirs_, dirs_.repos, "", found, 0);
   std::sort(found.begin(), found.end(), [](const Image& a, const Image& b) { return a.name() < b.name(); });
   return found;
 }

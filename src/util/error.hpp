@@ -15,6 +15,7 @@ class Error : public std::exception {
   int exit_code() const { return exit_code_; }
   // Puts "context: " before the message; used where an operation has a name for the user.
   void add_context(std::string_view context);
+  void add_hint(std::string_view hint) { full_ += hint; }  // behind the message, such as " (did you mean X?)"
 
  private:
   std::string full_;

@@ -42,6 +42,7 @@ std::string read_open_file(const UniqueFd& fd, const std::string& path, std::uin
   while (std::size_t got = read_full(fd.get(), buffer, sizeof buffer, path)) {
     content.append(buffer, got);
     if (content.size() > limit) throw IntegrityError(cat(path, ": larger than ", limit, " bytes"));
+    if (got < sizeof buffer) break;
   }
   return content;
 }
@@ -100,19 +101,33 @@ std::optional<std::string> find_link(const std::string& path) {
   return std::string(target, static_cast<std::size_t>(length));
 }
 
-std::vector<std::string> list_directory(const std::string& path) {
-  std::vector<std::string> names;
+std::vector<DirectoryEntry> read_directory(const std::string& path) {
+  std::vector<DirectoryEntry> entries;
   DIR* dir = ::opendir(path.c_str());
   if (!dir) {
-    if (errno == ENOENT) return names;
+    if (errno == ENOENT) return entries;
     throw_errno("read directory", path);
   }
   ScopeExit close_dir([dir] { ::closedir(dir); });
   while (dirent* entry = ::readdir(dir)) {
     std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
+    if (name == "." || name == "..") continue;
+    unsigned char type = entry->d_type;
+    struct stat st;
+    if (type == DT_UNKNOWN && ::fstatat(::dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0) type = IFTODT(st.st_mode);
+    EntryKind kind = type == DT_REG   ? EntryKind::file
+                     : type == DT_DIR ? EntryKind::directory
+                     : type == DT_LNK ? EntryKind::link
+                                      : EntryKind::other;
+    entries.push_back({std::string(name), kind});
   }
-  std::sort(names.begin(), names.end());
+  std::sort(entries.begin(), entries.end(), [](const DirectoryEntry& a, const DirectoryEntry& b) { return a.name < b.name; });
+  return entries;
+}
+
+std::vector<std::string> list_directory(const std::string& path) {
+  std::vector<std::string> names;
+  for (auto& entry : read_directory(path)) names.push_back(std::move(entry.name));
   return names;
 }
 

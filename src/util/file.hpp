@@ -23,6 +23,12 @@ bool is_regular(const std::string& path);      // follows links
 void make_directories(const std::string& path, unsigned mode = 0777);  // like mkdir -p
 std::optional<std::string> find_link(const std::string& path);         // target of a symbolic link
 std::vector<std::string> list_directory(const std::string& path);      // sorted, without . and ..; empty when missing
+enum class EntryKind { file, directory, link, other };
+struct DirectoryEntry {
+  std::string name;
+  EntryKind kind;  // links are not followed
+};
+std::vector<DirectoryEntry> read_directory(const std::string& path);   // the same with kinds, for one look at many entries
 std::string absolute_path(const std::string& path);  // current directory put before, `.` and `..` folded textually
 std::string real_path(const std::string& path);      // throws SystemError
 std::string path_dirname(std::string_view path);

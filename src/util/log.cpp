@@ -55,6 +55,7 @@ void debug(std::string_view module, std::string_view text) {
 }
 
 void output(std::string_view line) {
+  if (!enabled(Level::message)) return;
   std::fwrite(line.data(), 1, line.size(), stdout);
   std::fputc('\n', stdout);
 }

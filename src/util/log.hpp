@@ -20,7 +20,7 @@ void info(std::string_view text);     // "Info: text"
 void verbose(std::string_view text);  // bare text, from level 4
 void debug(std::string_view module, std::string_view text);  // "Debug: module: text"
 
-// One line of a command's result on stdout; a write error (closed pipe, full disk) throws SystemError at flush().
+// One line of a command's result on stdout, from level 1 (level 0 shows errors only); a write error (closed pipe, full disk) throws SystemError at flush().
 void output(std::string_view line);
 // Flushes stdout; called before a container starts and at the end of main.
 void flush();

@@ -24,6 +24,31 @@ check_status 1 "the old name is gone" u inspect blue
 check "inspect by name" u inspect green
 check_output "inspect -p" "$UDOCKER_DIR/containers/$id/ROOT" u inspect -p green
 check_same "inspect an image" /tmp "$(u inspect busybox:test | jq -r .config.WorkingDir)"
+# templates in docker's spelling, and ids alone
+check_output "ps --format" "$id green busybox:test P1" u ps --format '{{.ID}} {{.Names}} {{ .image }} {{.Mode}}'
+check_match "ps --format table" "^NAMES   IMAGE          CREATED$" u ps --format 'table {{.Names}}\t{{.Image}}\t{{.RunningFor}}'
+check_match "and its rows" "^green   busybox:test   (Less than a second|[0-9]+ (second|minute)s?) ago$" u ps --format 'table {{.Names}}\t{{.Image}}\t{{.RunningFor}}'
+check_same "ps --format json" green "$(u ps --format json | jq -r .Names)"
+check_output "ps --format with a JSON field" '"green"' u ps --format '{{json .Names}}'
+check_match "a field that is not there" "^Error: --format: no field .Nome; there are: .ID .Names" u ps --format '{{.Nome}}'
+check_match "a template that does not end" "^Error: --format: .* without" u ps --format '{{.ID'
+check_output "ps -q" "$id" u ps -q
+check_match "ps --json has the age" '"created": [0-9]+' u ps --json
+check_output "images --format" "busybox test false linux/amd64" u images --format '{{.Repository}} {{.Tag}} {{.Protected}} {{.Platform}}'
+check_match "images with size and age" "^busybox:test   [0-9.]+[kM]?B   .* ago$" u images --format 'table {{.Name}}\t{{.Size}}\t{{.CreatedSince}}'
+check_output "images -q" "$(u images -q --no-trunc | sed 's/^sha256://;s/\.json$//' | cut -c1-12)" u images -q
+check_output "level 0 shows errors only" "" env UDOCKER_LOGLEVEL=0 "$UDOCKER" images
+check_match "level 0: an error" "^Error: " env UDOCKER_LOGLEVEL=0 "$UDOCKER" inspect nosuch
+check_output "level -1 shows nothing" "" sh -c 'UDOCKER_LOGLEVEL=-1 "$1" inspect nosuch 2>&1; exit 0' _ "$UDOCKER"
+# a name that is nearly right
+for command in "create busybx:test" "rmi busybox:tst" "verify busybox" "save busybx:test" "tag busybx:test a:b" "inspect busybx:test" "protect busybx:test"; do
+  check_match "$command: a suggestion" "^Error: .* .did you mean busybox:test.." u $command
+done
+for command in "rm gren" "setup gren" "clone gren" "export gren" "name gren x" "rename gren x" "protect gren" "run --pull=never gren"; do
+  check_match "$command: a suggestion" "^Error: .* .did you mean green.." u $command
+done
+check_match "the beginning of an id" "did you mean $id" u inspect "${id:0:8}"
+check_match "nothing near: no suggestion" "^Error: image or container not found zzzzzzzz$" u inspect zzzzzzzz
 check "protect" u protect green
 check_status 1 "rm of a protected container" u rm green
 check_match "ps shows it" "^$id P W" u ps
