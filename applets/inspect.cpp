@@ -1,6 +1,7 @@
 // udocker inspect: print the metadata of a container or an image.
 #include "cli/applet.hpp"
 #include "ops/session.hpp"
+#include "ops/suggest.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/log.hpp"
@@ -27,7 +28,7 @@ int run(const cli::Arguments& args) {
   }
   auto name = store::ImageName::find(wanted);
   auto image = name ? session.repository().images().find(*name) : std::nullopt;
-  if (!image || args.has("p")) throw Error(cat("image or container not found ", printable(wanted)));
+  if (!image || args.has("p")) throw Error(cat("image or container not found ", printable(wanted), ops::suggest_any(session, wanted)));
   log::output(json::to_pretty(image->config()));
   return 0;
 }

@@ -1,7 +1,9 @@
 // udocker name: give a container a name.
 #include "cli/applet.hpp"
 #include "ops/session.hpp"
+#include "ops/suggest.hpp"
 #include "util/error.hpp"
+#include "util/strings.hpp"
 
 namespace udocker {
 namespace {
@@ -12,7 +14,7 @@ int run(const cli::Arguments& args) {
   ops::Session session(args);
   const auto& containers = session.repository().containers();
   auto container = containers.find(wanted);
-  if (!container) throw Error("invalid container id or name");
+  if (!container) throw Error(cat("invalid container id or name", ops::suggest_container(session, wanted)));
   containers.set_name(*container, name);
   return 0;
 }

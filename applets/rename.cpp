@@ -1,7 +1,9 @@
 // udocker rename: change a container's name.
 #include "cli/applet.hpp"
 #include "ops/session.hpp"
+#include "ops/suggest.hpp"
 #include "util/error.hpp"
+#include "util/strings.hpp"
 
 namespace udocker {
 namespace {
@@ -12,7 +14,7 @@ int run(const cli::Arguments& args) {
   ops::Session session(args);
   const auto& containers = session.repository().containers();
   auto container = containers.find(old_name);
-  if (!container) throw Error("container does not exist");
+  if (!container) throw Error(cat("container does not exist", ops::suggest_container(session, old_name)));
   if (container->id() == old_name) throw Error("name does not exist");
   if (containers.has_name(new_name)) throw Error("new name already exists");
   containers.set_name(*container, new_name);  // both names exist for a moment, never none

@@ -1,6 +1,7 @@
 // udocker rmi: delete an image.
 #include "cli/applet.hpp"
 #include "ops/session.hpp"
+#include "ops/suggest.hpp"
 #include "util/error.hpp"
 #include "util/log.hpp"
 #include "util/strings.hpp"
@@ -16,7 +17,7 @@ int run(const cli::Arguments& args) {
   ops::Session session(args);
   const auto& images = session.repository().images();
   auto image = images.find(name);
-  if (!image) throw Error(cat("deleting image: there is no image ", printable(name.text())));
+  if (!image) throw Error(cat("deleting image: there is no image ", printable(name.text()), ops::suggest_image(session, name.text())));
   if (image->is_protected()) throw Error("image repository is protected");
   log::info(cat("deleting image: ", name.text()));
   images.remove(name, args.has("force") ? store::Force::yes : store::Force::no);

@@ -1,7 +1,9 @@
 // udocker tag: give an image a second name.
 #include "cli/applet.hpp"
 #include "ops/session.hpp"
+#include "ops/suggest.hpp"
 #include "util/error.hpp"
+#include "util/strings.hpp"
 
 namespace udocker {
 namespace {
@@ -15,7 +17,7 @@ int run(const cli::Arguments& args) {
   const auto& images = session.repository().images();
   if (images.find(*target)) throw Error("target already exists");
   auto image = images.find(source);
-  if (!image) throw Error("source does not exist");
+  if (!image) throw Error(cat("source does not exist", ops::suggest_image(session, source.text())));
   if (image->is_protected()) throw Error("source repository is protected");
   images.copy(*image, *target);
   return 0;

@@ -1,6 +1,7 @@
 // udocker verify: check that an image is whole.
 #include "cli/applet.hpp"
 #include "ops/session.hpp"
+#include "ops/suggest.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/log.hpp"
@@ -24,7 +25,7 @@ int run(const cli::Arguments& args) {
   ops::Session session(args);
   const auto& repository = session.repository();
   auto image = repository.images().find(name);
-  if (!image) throw Error(cat("image not found ", printable(name.text())));
+  if (!image) throw Error(cat("image not found ", printable(name.text()), ops::suggest_image(session, name.text())));
   log::info(cat("verifying: ", name.text()));
   log::info("loading structure");
   try {

@@ -1,6 +1,7 @@
 #include "ops/clone.hpp"
 
 #include "engine/fmode.hpp"
+#include "ops/suggest.hpp"
 #include "ops/tree_copy.hpp"
 #include "util/error.hpp"
 #include "util/log.hpp"
@@ -20,7 +21,7 @@ void redo_setup(const store::Container& container) {
 store::Container clone_container(Session& session, const std::string& id_or_name, const std::string& name) {
   const auto& containers = session.repository().containers();
   auto source = containers.find(id_or_name);
-  if (!source) throw Error("invalid container id");
+  if (!source) throw Error(cat("invalid container id ", printable(id_or_name), suggest_container(session, id_or_name)));
   if (!name.empty() && !store::Containers::is_valid_name(name)) throw Error("invalid container name or wrong format");
   if (!name.empty() && containers.has_name(name)) throw Error("container name already exists");
   store::Lock lock = source->lock();

@@ -2,6 +2,7 @@
 
 #include "oci/image_config.hpp"
 #include "ops/hello.hpp"
+#include "ops/suggest.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/log.hpp"
@@ -69,7 +70,7 @@ store::Container create_container(Session& session, const store::ImageName& name
   }
   auto image = repository.images().find(name);
   if (!image && name.text() == kHelloImage) return make_hello(session, container_name);
-  if (!image) throw Error(cat("create container: imagerepo is invalid: no local image ", name.text()));
+  if (!image) throw Error(cat("create container: imagerepo is invalid: no local image ", name.text(), suggest_image(session, name.text())));
   return create_container(session, load_image_content(repository, *image), container_name);
 }
 

@@ -4,6 +4,7 @@
 #include "guest/owners.hpp"
 #include "ops/archive_output.hpp"
 #include "ops/export_originals.hpp"
+#include "ops/suggest.hpp"
 #include "ops/tree_walk.hpp"
 #include "util/error.hpp"
 #include "util/log.hpp"
@@ -234,7 +235,7 @@ class Exporter : public TreeVisitor {
 
 void export_container(Session& session, const std::string& id_or_name, const std::string& output, ExportWhat what) {
   auto container = session.repository().containers().find(id_or_name);
-  if (!container) throw Error("invalid container id");
+  if (!container) throw Error(cat("invalid container id ", printable(id_or_name), suggest_container(session, id_or_name)));
   if (!is_directory(container->root())) throw Error(cat("container ", id_or_name, " has no ROOT directory"));
   const auto& settings = session.settings();
   Originals originals;

@@ -1,6 +1,7 @@
 #include "ops/protect.hpp"
 
 #include "ops/session.hpp"
+#include "ops/suggest.hpp"
 #include "util/error.hpp"
 #include "util/strings.hpp"
 
@@ -12,7 +13,7 @@ void set_protection(Session& session, const std::string& name, Protection protec
   auto image = store::ImageName::find(name);
   const auto& images = session.repository().images();
   if (!image || !images.find(*image))
-    throw Error(cat(on ? "protect" : "unprotect", " image failed: no such container or image: ", printable(name)));
+    throw Error(cat(on ? "protect" : "unprotect", " image failed: no such container or image: ", printable(name), suggest_any(session, name)));
   images.set_protected(*image, on);
 }
 

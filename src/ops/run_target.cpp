@@ -4,6 +4,7 @@
 #include "ops/hello.hpp"
 #include "ops/pull.hpp"
 #include "ops/session.hpp"
+#include "ops/suggest.hpp"
 #include "store/lock.hpp"
 #include "util/digest.hpp"
 #include "util/error.hpp"
@@ -70,9 +71,15 @@ bool provide_image(Session& session, const RunOptions& options, const store::Ima
   if (is_here()) return false;
   bool local = session.repository().images().find(image).has_value();
   if (!local && image.text() == kHelloImage) return true;
-  if (options.pull == "never") refuse_run("container id or name not found");
+  if (options.pull == "never") refuse_run(cat("container id or name not found", suggest_any(session, options.target)));
   TaskLock lock(session.repository(), "image " + image.text());
-  if (!is_here()) pull_image(session, options.target, pull_options(options));
+  if (is_here()) return false;
+  try {
+    pull_image(session, options.target, pull_options(options));
+  } catch (Error& error) {
+    error.add_hint(suggest_any(session, options.target));
+    throw;
+  }
   return false;
 }
 

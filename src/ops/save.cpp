@@ -2,6 +2,7 @@
 
 #include "archive/tar.hpp"
 #include "ops/archive_output.hpp"
+#include "ops/suggest.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/log.hpp"
@@ -205,7 +206,11 @@ class Saver {
 void save_images(Session& session, const std::vector<ImageName>& names, const std::string& output) {
   if (names.empty()) throw UsageError("must specify image:tag or repository/image:tag");
   Saver saver(session.repository());
-  for (const auto& name : names) saver.add(name);
+  for (const auto& name : names) {
+    if (!session.repository().images().find(name))
+      throw Error(cat("save image failed: ", name.text(), ": no such image", suggest_image(session, name.text())));
+    saver.add(name);
+  }
   ArchiveOutput out(output, ArchiveOutput::Existing::refuse, "saving", saver.size());
   saver.write(out);
   out.commit();

@@ -7,6 +7,7 @@
 #include "ops/nvidia.hpp"
 #include "ops/mode.hpp"
 #include "ops/session.hpp"
+#include "ops/suggest.hpp"
 #include "util/error.hpp"
 #include "util/log.hpp"
 #include "util/strings.hpp"
@@ -86,7 +87,7 @@ void finish_setup(const store::Container& container) {
 
 void setup_container(Session& session, const SetupOptions& options) {
   auto container = session.repository().containers().find(options.container);
-  if (!container) throw Error("invalid container id");
+  if (!container) throw Error(cat("invalid container id ", printable(options.container), suggest_container(session, options.container)));
   if (options.purge) {
     store::Lock lock = container->lock();
     engine::restore_file_binds(container->directory());
