@@ -17,7 +17,7 @@ Found found_from(const json::Value& item) {
     if (out.name.empty()) out.name = item[key].as_string();
   for (const char* key : {"description", "short_description"})
     if (out.description.empty()) out.description = item[key].as_string();
-  out.official = item["is_official"].as_bool();
+  out.official = item["is_official"].as_bool() || item["badge"].as_string() == "official" || item["source"].as_string() == "official";
   if (item["star_count"].is_number()) out.stars = item["star_count"].as_integer();
   return out;
 }
@@ -36,6 +36,19 @@ Page parse_v2(const json::Value& reply, int page, int page_size) {
   if (reply.has("next")) out.more = reply["next"].is_string();
   else out.more = reply["count"].as_integer() > static_cast<std::int64_t>(page) * page_size;
   out.more = out.more && !out.items.empty();
+  return out;
+}
+
+Page parse_v4(const json::Value& reply, int page, int page_size) {
+  Page out;
+  for (const auto& item : reply["results"].as_array()) {
+    const auto& type = item["type"].as_string();
+    if (!type.empty() && type != "image") continue;  // plugins and extensions cannot be pulled
+    Found found = found_from(item);
+    if (const auto& slug = item["slug"].as_string(); !slug.empty()) found.name = slug;
+    if (!found.name.empty()) out.items.push_back(std::move(found));
+  }
+  out.more = !reply["results"].as_array().empty() && reply["total"].as_integer() > static_cast<std::int64_t>(page) * page_size;
   return out;
 }
 
@@ -63,6 +76,7 @@ Search::Search(const net::Client& client, SearchPlace place, int page_size, Remo
     if (base.empty()) continue;
     if (account_host(base) == "quay.io") interfaces_.push_back({Kind::quay, base});
     interfaces_.push_back({Kind::v2, base});
+    interfaces_.push_back({Kind::v4, base});
     interfaces_.push_back({Kind::v1, base});
   }
 }
@@ -74,6 +88,9 @@ std::optional<Page> Search::ask(const Interface& interface) {
   switch (interface.kind) {
     case Kind::v2:
       tail = cat("/v2/search/repositories?query=", query.empty() ? "%2A" : query, "&page_size=", page_size_, page_ > 1 ? cat("&page=", page_) : "");
+      break;
+    case Kind::v4:
+      tail = cat("/api/search/v4?query=", query, "&from=", (page_ - 1) * page_size_, "&size=", page_size_, "&type=image");
       break;
     case Kind::v1: tail = cat("/v1/search?q=", query, "&n=", page_size_, "&page=", page_); break;
     case Kind::quay: tail = cat("/api/v1/find/repositories?query=", query, "&page=", page_); break;
@@ -92,9 +109,14 @@ std::optional<Page> Search::ask(const Interface& interface) {
   }
   try {
     json::Value reply = json::parse(response.body, net::shown_url(response.url));
-    Page page = interface.kind == Kind::v2 ? parse_v2(reply, page_, page_size_) : interface.kind == Kind::v1 ? parse_v1(reply, page_) : parse_quay(reply);
     if (!reply["results"].is_array()) return std::nullopt;
-    return page;
+    switch (interface.kind) {
+      case Kind::v2: return parse_v2(reply, page_, page_size_);
+      case Kind::v4: return parse_v4(reply, page_, page_size_);
+      case Kind::v1: return parse_v1(reply, page_);
+      case Kind::quay: return parse_quay(reply);
+    }
+    return std::nullopt;
   } catch (const IntegrityError& error) {
     log::debug("registry", error.what());
     return std::nullopt;

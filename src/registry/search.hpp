@@ -37,7 +37,7 @@ class Search {
   Page next();
 
  private:
-  enum class Kind { v2, v1, quay };
+  enum class Kind { v2, v4, v1, quay };
   struct Interface {
     Kind kind;
     std::string base;
@@ -55,6 +55,7 @@ class Search {
 
 // What a reply says. Pure.
 Page parse_v2(const json::Value& reply, int page, int page_size);
+Page parse_v4(const json::Value& reply, int page, int page_size);  // Docker Hub's web pages use it
 Page parse_v1(const json::Value& reply, int page);
 Page parse_quay(const json::Value& reply);
 

@@ -19,6 +19,18 @@ TEST(SearchReplies, HubV2) {
   EXPECT_FALSE(parse_v2(text(R"({"count":99,"results":[]})"), 1, 2).more);
 }
 
+TEST(SearchReplies, HubV4) {
+  Page page = parse_v4(text(R"({"total":5,"results":[{"id":"nginx","name":"nginx","slug":"nginx","type":"image","badge":"official","short_description":"web","star_count":9},
+      {"name":"agent","slug":"site/agent","type":"image","source":"community"},{"slug":"site/plugin","type":"plugin"}]})"), 1, 3);
+  ASSERT_EQ(page.items.size(), 2u);
+  EXPECT_EQ(page.items[0].description, "web");
+  EXPECT_TRUE(page.items[0].official);
+  EXPECT_EQ(page.items[1].name, "site/agent");
+  EXPECT_FALSE(page.items[1].official);
+  EXPECT_TRUE(page.more);
+  EXPECT_FALSE(parse_v4(text(R"({"total":3,"results":[]})"), 1, 3).more);
+}
+
 TEST(SearchReplies, V1AndQuay) {
   EXPECT_TRUE(parse_v1(text(R"({"num_pages":2,"results":[{"name":"x","description":"y"}]})"), 1).more);
   EXPECT_FALSE(parse_v1(text(R"({"num_pages":2,"results":[{"name":"x"}]})"), 2).more);
