@@ -59,6 +59,7 @@ int run(const cli::Arguments& args) {
 
 }  // namespace
 
-extern const cli::Applet applet_doctor{"doctor", "doctor [--json]", "tell which execution modes work on this host", kOptions, run};
+extern const cli::Applet applet_doctor{"doctor", "doctor [--json]", "tell which execution modes work on this host", kOptions, run,
+                                       "  udocker doctor\n  udocker doctor --json | jq -r .auto\n"};
 
 }  // namespace udocker

@@ -21,6 +21,7 @@ int run(const cli::Arguments& args) {
 
 }  // namespace
 
-extern const cli::Applet applet_help{"help", "help [command]", "show the help of the program or of a command", {}, run};
+extern const cli::Applet applet_help{"help", "help [command]", "show the help of the program or of a command", {}, run,
+                                     "  udocker help\n  udocker help run\n"};
 
 }  // namespace udocker

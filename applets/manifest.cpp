@@ -13,7 +13,7 @@ namespace {
 constexpr cli::Option kOptions[] = {
     {"--index", "URL", "accepted; manifests come from the registry"},
     {"--registry", "URL", "registry to ask instead of the one in the image's name"},
-    {"--httpproxy", "URL", "proxy: [http|https|socks4|socks4a|socks5|socks5h]://[user:password@]host:port"},
+    {"--httpproxy", "URL", "proxy: http, https, socks4[a] or socks5[h]://[user:password@]host:port"},
     {"--platform", "OS/ARCH", "of an index, show the manifest for this platform"},
 };
 

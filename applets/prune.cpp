@@ -17,6 +17,7 @@ int run(const cli::Arguments& args) {
 
 }  // namespace
 
-extern const cli::Applet applet_prune{"prune", "prune", "delete leftovers of killed commands and unused layers", {}, run};
+extern const cli::Applet applet_prune{"prune", "prune", "delete leftovers of killed commands and unused layers", {}, run,
+                                      "  udocker prune\n"};
 
 }  // namespace udocker

@@ -9,8 +9,8 @@ namespace {
 constexpr cli::Option kOptions[] = {
     {"--index", "URL", "accepted; pulling needs the registry only"},
     {"--registry", "URL", "registry to ask instead of the one in the image's name"},
-    {"--httpproxy", "URL", "proxy: [http|https|socks4|socks4a|socks5|socks5h]://[user:password@]host:port"},
-    {"--platform", "OS/ARCH", "platform of the image: os/architecture[/variant] (default: this machine's)"},
+    {"--httpproxy", "URL", "proxy: http, https, socks4[a] or socks5[h]://[user:password@]host:port"},
+    {"--platform", "OS/ARCH", "os/architecture[/variant] (default: this machine's)"},
 };
 
 int run(const cli::Arguments& args) {

@@ -13,10 +13,10 @@ using cli::Repeat;
 
 constexpr cli::Option kOptions[] = {
     {"--rm", "", "delete the container after the run"},
-    {"-w --workdir", "DIR", "working directory in the container"},
+    {"-w --workdir", "PATH", "working directory in the container"},
     {"-u --user", "NAME|UID[:GID]", "user to be in the container"},
     {"-v --volume", "HOST[:CONT[:ro]]", "show a file or directory of the host in the container", Repeat::list},
-    {"--mount", "type=bind,src=X,dst=Y[,ro]", "the same, in docker's long form", Repeat::list},
+    {"--mount", "SPEC", "the same in docker's long form: type=bind,src=X,dst=Y[,ro]", Repeat::list},
     {"--novol", "HOST", "drop a volume from the list", Repeat::list},
     {"-e --env", "VAR[=VALUE]", "set an environment variable", Repeat::list},
     {"--env-file", "FILE", "read environment variables from a file (- is stdin)", Repeat::list},
@@ -28,42 +28,40 @@ constexpr cli::Option kOptions[] = {
     {"--cpuset-cpus", "LIST", "CPUs to run on, as 0,2-3"},
     {"--name", "NAME", "give the container this name"},
     {"--bindhome", "", "show the home directory of the host"},
-    {"--hostname", "NAME", "host name in the container (R modes)"},
+    {"--hostname", "NAME", "host name in the container (P, T and R modes)"},
     {"--kernel", "RELEASE", "kernel release to show (P and T modes)"},
     {"--location", "DIR", "run in a directory tree made by another tool"},
-    {"-p --publish", "HOST_PORT:CONT_PORT", "use another port of the host (P and T modes)", Repeat::list},
-    {"-P --publish-all", "", "use free ports of the host (P and T modes)"},
-    {"--netcoop", "", "the same"},
-    {"--device", "/dev/X|VENDOR/CLASS=NAME", "pass a device: by path (R modes), or as a CDI specification describes it", Repeat::list},
-    {"--mpi", "", "for a task of mpiexec or srun: the caller's environment, account, directory, /tmp, shared memory and processes"},
-    {"--gpus", "all|N|device=LIST", "GPUs to show; the NVIDIA driver's files are put into the container when needed"},
-    {"--dri", "", "show the host's direct rendering libraries and nodes, AMD's and Intel's too"},
+    {"-p --publish", "HOST:CONTAINER", "use another port of the host (P and T modes)", Repeat::list},
+    {"-P --publish-all --netcoop", "", "use free ports of the host (P and T modes)"},
+    {"--device", "/dev/X|CDI-NAME", "pass a device by path (R modes) or as a CDI file describes it", Repeat::list},
+    {"--gpus", "all|N|device=LIST", "GPUs to show; the driver's files come with them"},
+    {"--dri", "", "show the host's direct rendering libraries and nodes"},
+    {"--mpi", "", "a task of mpiexec or srun: environment, account, /tmp, memory of the host"},
+    {"--ipc", "MODE", "host: shared memory of the host in R modes too (MPI)"},
+    {"--pid", "MODE", "host: process numbers of the host in R modes too (MPI)"},
     {"--entrypoint", "COMMAND", "program to run in place of the image's; empty clears it"},
-    {"--execmode", "MODE", "execution mode for this run"},
+    {"--execmode", "MODE", "execution mode for this run, or auto"},
+    {"--pull", "[WHEN]", "pull the image: missing, never, always or reuse"},
     {"--platform", "OS/ARCH", "platform of an image that has to be pulled"},
-    {"--pull", "[missing|never|always|reuse]", "when to pull the image"},
     {"--index", "URL", "index for the pull"},
     {"--registry", "URL", "registry for the pull"},
     {"--httpproxy", "URL", "proxy for the pull"},
     {"--nobanner", "", "no start banner"},
     {"--read-only", "", "the container's files cannot be changed (R modes)"},
-    {"-i --interactive", "", "accepted: the standard input is always open"},
-    {"-t --tty", "", "accepted: a terminal is always passed through"},
-    {"-a --attach", "", "accepted: the standard streams are always attached"},
     {"--cidfile", "FILE", "write the container's id to a file"},
     {"--ulimit", "NAME=SOFT[:HARD]", "set a limit of the program, as nofile=1024", Repeat::list},
-    // Docker's other options that change nothing here.
-    {"--volumes-from", "X", "accepted, no effect", Repeat::list},
-    {"--dns --dns-search --dns-option --add-host --expose --link", "X", "accepted, no effect: the host's network is used", Repeat::list},
-    {"--net --network", "MODE", "accepted: host; other networks cannot be made"},
-    {"--init --no-healthcheck --sig-proxy --disable-content-trust", "", "accepted, no effect"},
-    {"--label -l", "X", "accepted, no effect", Repeat::list},
-    {"--log-driver --log-opt --label-file --stop-signal --stop-timeout --restart --health-cmd --health-interval", "X", "accepted, no effect", Repeat::list},
-    {"--cap-drop --security-opt --group-add", "X", "accepted: a container has no privileges to begin with", Repeat::list},
-    {"--ipc", "MODE", "host: shared memory of the host in R modes too (for MPI)"},
-    {"--pid", "MODE", "host: process numbers of the host in R modes too (for MPI)"},
+    // Docker's other options: those that change nothing here …
+    {"-i --interactive", "", "accepted: standard streams and terminal are always passed through"},
+    {"-t --tty", "", "accepted: standard streams and terminal are always passed through"},
+    {"-a --attach", "", "accepted: standard streams and terminal are always passed through"},
+    {"--dns --dns-search --dns-option --add-host --expose --link", "X", "accepted: the host's network is used", Repeat::list},
+    {"--network --net", "X", "accepted: the host's network is used"},
     {"--uts --userns --cgroupns", "X", "accepted, no effect", Repeat::list},
-    {"--shm-size", "X", "accepted, no effect: the host's /dev/shm is used"},
+    {"--volumes-from --label --label-file -l", "X", "accepted, no effect", Repeat::list},
+    {"--init --no-healthcheck --sig-proxy --disable-content-trust", "", "accepted, no effect"},
+    {"--log-driver --log-opt --stop-signal --stop-timeout --restart --health-cmd --health-interval", "X", "accepted, no effect", Repeat::list},
+    {"--cap-drop --security-opt --group-add", "X", "accepted: a container has no privileges to begin with", Repeat::list},
+    {"--shm-size", "X", "accepted: the host's /dev/shm is used"},
     // … and those that would promise what cannot be kept.
     {"--detach -d", "", "refused: use `&` or nohup of the shell"},
     {"--privileged", "", "refused: there are no privileges to give"},
@@ -83,7 +81,7 @@ void refuse_impossible(const cli::Arguments& args) {
     key.erase(0, key.find_first_not_of('-'));
     if (args.has(key)) throw UsageError(cat("option ", join(split_words(option.names), " or "), " ", help));
   }
-  std::string network = args.value_or("network", "host");
+  std::string network = args.value_or("net", "host");
   if (network != "host" && network != "bridge" && network != "default")
     throw UsageError(cat("--network=", printable(network), " cannot be made without privileges; the host's network is used"));
 }
@@ -150,9 +148,8 @@ ops::RunOptions options_of(const cli::Arguments& args) {
   o.no_meta = args.has("nometa");
   o.host_env = args.has("hostenv");
   o.bind_home = args.has("bindhome");
-  o.publish_all = args.has("publish-all");
   o.mpi = args.has("mpi");
-  o.netcoop = args.has("netcoop");
+  o.publish_all = o.netcoop = args.has("netcoop");
   o.dri = args.has("dri");
   o.no_banner = args.has("nobanner");
   o.read_only = args.has("read-only");

@@ -12,7 +12,7 @@ constexpr cli::Option kOptions[] = {
     {"--list-tags", "", "list the tags of a repository instead"},
     {"--index", "URL", "index to ask (default: Docker Hub's)"},
     {"--registry", "URL", "registry to ask"},
-    {"--httpproxy", "URL", "proxy: [http|https|socks4|socks4a|socks5|socks5h]://[user:password@]host:port"},
+    {"--httpproxy", "URL", "proxy: http, https, socks4[a] or socks5[h]://[user:password@]host:port"},
 };
 
 int run(const cli::Arguments& args) {

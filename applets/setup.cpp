@@ -7,7 +7,7 @@ namespace udocker {
 namespace {
 
 constexpr cli::Option kOptions[] = {
-    {"--execmode", "MODE", "P1 P2 T1 T2 F1 F2 F3 F4 R1 R2 R3 S1, or auto for the fastest that works here"},
+    {"--execmode", "MODE", "P1 P2 T1 T2 F1 F2 F3 F4 R1 R2 R3 S1, or auto: the fastest here"},
     {"--force", "", "change the mode although a step fails, or do it again"},
     {"--nvidia", "", "copy the host's NVIDIA driver libraries into the container"},
     {"--no-nvidia", "", "take them out again"},

@@ -21,6 +21,7 @@ int run(const cli::Arguments& args) {
 
 }  // namespace
 
-extern const cli::Applet applet_showconf{"showconf", "showconf", "print all settings in force", {}, run};
+extern const cli::Applet applet_showconf{"showconf", "showconf", "print all settings in force", {}, run,
+                                         "  udocker showconf\n  udocker --config=my.conf showconf\n"};
 
 }  // namespace udocker

@@ -16,6 +16,7 @@ int run(const cli::Arguments& args) {
 
 }  // namespace
 
-extern const cli::Applet applet_version{"version", "version", "print the version", {}, run};
+extern const cli::Applet applet_version{"version", "version", "print the version", {}, run,
+                                        "  udocker version\n  udocker -V\n"};
 
 }  // namespace udocker

@@ -8,7 +8,8 @@ build_packages() { echo make; "$here/toolchain/deps"; }
 test_packages() {
   echo mmdebstrap umoci skopeo docker-registry apache2-utils openssl busybox-static musl-tools musl musl-dev curl jq xz-utils zstd \
     uidmap bubblewrap crun runc proot fakechroot patchelf elfutils golang-go strace gdb qemu-user-static gcc-aarch64-linux-gnu libc6-dev-arm64-cross python3 util-linux procps gcc libc6-dev git attr file \
-    openmpi-bin libopenmpi-dev mpich libmpich-dev slurm-wlm munge openssh-server openssh-client rpm rpm2cpio cpio
+    openmpi-bin libopenmpi-dev mpich libmpich-dev slurm-wlm munge openssh-server openssh-client rpm rpm2cpio cpio \
+    zsh fish groff-base cwltool
 }
 missing() { for p in "$@"; do [ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || printf '%s ' "$p"; done; }
 

@@ -19,15 +19,60 @@ constexpr Option kGeneral[] = {
     {"--allow-root", "", "permit running as root"},
 };
 
+constexpr std::size_t kLeft = 34, kWidth = 100;
+
+// Options of docker's that are in a table only to be accepted or refused say so at the start of their help.
+bool is_of_note(const Option& option) {
+  std::string_view help = option.help;
+  return !help.empty() && !help.starts_with("accepted") && !help.starts_with("refused: ");
+}
+
 std::string option_lines(std::span<const Option> options) {
   std::string out;
   for (const auto& option : options) {
-    if (option.help[0] == '\0') continue;
+    if (!is_of_note(option)) continue;
     std::string_view value = option.value;
-    std::string left = cat("  ", join(split_words(option.names), ", "));
+    auto names = split_words(option.names);
+    std::string left = cat("  ", join(names, ", "));
     if (value.starts_with('[')) left += cat("[=", value.substr(1));
-    else if (!value.empty()) left += cat(option.names[0] == '-' && option.names[1] != '-' && left.find("--") == std::string::npos ? " " : "=", value);
-    out += cat(pad(left, -34), left.size() >= 34 ? cat("\n", std::string(34, ' ')) : "", option.help, "\n");
+    else if (!value.empty()) left += cat(names.back().starts_with("--") ? "=" : " ", value);
+    out += cat(pad(left, -static_cast<int>(kLeft)), left.size() >= kLeft ? cat("\n", std::string(kLeft, ' ')) : "", option.help, "\n");
+  }
+  return out;
+}
+
+// Words in lines of kWidth, the later ones indented.
+std::string wrapped(const std::vector<std::string>& words) {
+  std::string out = " ";
+  std::size_t column = 1;
+  for (const auto& word : words) {
+    if (column + 1 + word.size() > kWidth) {
+      out += "\n   ";
+      column = 3;
+    }
+    out += cat(" ", word);
+    column += 1 + word.size();
+  }
+  return out + "\n";
+}
+
+// The others, by the reason they give: "--a --b: reason".
+std::string other_option_lines(std::span<const Option> options, std::string_view beginning) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> groups;
+  for (const auto& option : options) {
+    std::string_view help = option.help;
+    if (!help.starts_with(beginning)) continue;
+    std::string reason(help.substr(beginning.size()));
+    auto at = std::find_if(groups.begin(), groups.end(), [&](const auto& group) { return group.first == reason; });
+    if (at == groups.end()) at = groups.insert(groups.end(), {reason, {}});
+    for (auto& name : split_words(option.names)) at->second.push_back(std::move(name));
+  }
+  std::string out;
+  for (auto& [reason, words] : groups) {
+    std::string_view text = trim(std::string_view(reason).substr(reason.starts_with(",") || reason.starts_with(":") ? 1 : 0));
+    words.back() += ":";
+    for (auto& word : split_words(text)) words.push_back(std::move(word));
+    out += wrapped(words);
   }
   return out;
 }
@@ -44,6 +89,9 @@ std::span<const Option> general_options() { return kGeneral; }
 std::string help_text(const Applet& applet) {
   std::string out = cat("udocker ", applet.name, ": ", applet.summary, "\n\nusage: udocker ", applet.usage, "\n");
   if (!applet.options.empty()) out += cat("\noptions:\n", option_lines(applet.options));
+  if (std::string others = other_option_lines(applet.options, "accepted"); !others.empty())
+    out += cat("\naccepted, changing nothing:\n", others);
+  if (std::string others = other_option_lines(applet.options, "refused: "); !others.empty()) out += cat("\nrefused:\n", others);
   if (applet.examples[0] != '\0') out += cat("\nexamples:\n", applet.examples);
   return out;
 }

@@ -37,6 +37,44 @@ std::string quoted(std::string_view text, char quote) {
   return out;
 }
 
+// What completes an option's value: "files", or a kind of words (see `udocker completion words`); "" when nothing does.
+std::string value_choices(const Option& option) {
+  std::string_view value = option.value;
+  if (value.starts_with("FILE") || value.starts_with("DIR") || value.starts_with("HOST[") || value == "HOST") return "files";
+  if (value == "MODE" && std::string_view(option.names).find("--execmode") != std::string_view::npos) return "modes";
+  if (value == "[WHEN]") return "pull";
+  if (value.starts_with("OS/ARCH")) return "platforms";
+  return "";
+}
+
+// Texts inside single quotes of zsh's _arguments, where [ ] and : have a meaning of their own.
+std::string zsh_text(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    if (c == '[' || c == ']' || c == ':' || c == '\\') out += '\\';
+    out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  }
+  return out;
+}
+
+std::string zsh_options(std::span<const Option> options) {
+  std::string out;
+  for (const auto& option : options) {
+    if (option.help[0] == '\0') continue;
+    std::string_view value = option.value;
+    auto names = split_words(option.names);
+    std::string choices = value_choices(option);
+    std::string action = choices.empty() ? " " : choices == "files" ? "_files" : cat(" _udocker_words ", choices);
+    std::string tail = cat("'[", zsh_text(option.help), "]");
+    if (!value.empty()) tail += cat(value[0] == '[' ? "::" : ":", zsh_text(value[0] == '[' ? value.substr(1, value.size() - 2) : value), ":", action);
+    tail += "' \\\n";
+    const char* many = option.repeat == Repeat::list ? "\\*" : "";
+    for (const auto& name : names)
+      out += cat("    ", many, name, value.empty() ? "" : name.starts_with("--") ? (value[0] == '[' ? "=-" : "=") : "+", tail);
+  }
+  return out;
+}
+
 // In groff a leading dot or quote starts a request, and `-` is a hyphen unless escaped.
 std::string groff(std::string_view text) {
   std::string out;
@@ -67,44 +105,74 @@ std::string groff_options(std::span<const Option> options) {
 
 std::string bash_completion() {
   std::string out = "# bash completion for udocker; load with: source <(udocker completion bash)\n";
-  out += "_udocker_names() {\n  case $1 in\n"
-         "    containers|both) udocker -q ps 2>/dev/null | sed -n '1d; s/^\\([^ ]*\\) .*/\\1/p; s/.*\\[\\(.*\\)\\].*/\\1/p' | tr -d \"',\" ;;&\n"
-         "    images|both) udocker -q images 2>/dev/null | awk '{print $1}' ;;\n  esac\n}\n";
-  out += "_udocker() {\n  local cur=${COMP_WORDS[COMP_CWORD]} command= i kind= options=\n"
-         "  for ((i = 1; i < COMP_CWORD; i++)); do case ${COMP_WORDS[i]} in -*) ;; *) command=${COMP_WORDS[i]}; break ;; esac; done\n"
+  // The line is split at blanks only: bash itself would cut names at : and options at =.
+  out += "_udocker() {\n  local line=${COMP_LINE:0:COMP_POINT} command= kind= options= choices= i cur head\n  local -a words list\n"
+         "  read -ra words <<< \"$line\"\n  [[ $line == *[[:blank:]] ]] && words+=('')\n  cur=${words[-1]-}\n  COMPREPLY=()\n"
+         "  for ((i = 1; i < ${#words[@]} - 1; i++)); do\n    case ${words[i]} in --repo | --config) ((i++)) ;; -*) ;; *) command=${words[i]}; break ;; esac\n  done\n"
          "  case $command in\n";
-  out += cat("    '') COMPREPLY=($(compgen -W '", command_names(), " ", spellings(general_options()), "' -- \"$cur\")); return ;;\n");
+  out += cat("    '') options='", command_names(), " ", spellings(general_options()), "' ;;\n");
+  for (const Applet* applet : all_applets()) {
+    out += cat("    ", applet->name, ") options='", spellings(applet->options), " --help' kind=", word_kind(*applet));
+    out += cat(applet->words == Words::stop_options ? " stop=1" : "", " ;;\n");
+  }
+  out += "    *) return ;;\n  esac\n";
+  out += "  local before=${words[-2]-} value=$cur\n"
+         "  [[ $cur == --*=* ]] && before=${cur%%=*} value=${cur#*=}\n"
+         "  case $command:$before in\n";
   for (const Applet* applet : all_applets())
-    out += cat("    ", applet->name, ") options='", spellings(applet->options), " --help' kind=", word_kind(*applet), " ;;\n");
-  out += "  esac\n  case $cur in\n    -*) COMPREPLY=($(compgen -W \"$options\" -- \"$cur\")) ;;\n"
-         "    *) if [ \"$kind\" = files ]; then COMPREPLY=($(compgen -f -- \"$cur\"))\n"
-         "       else COMPREPLY=($(compgen -W \"$(_udocker_names \"$kind\")\" -- \"$cur\")); fi ;;\n  esac\n"
-         "  __ltrim_colon_completions \"$cur\" 2>/dev/null\n}\n"
+    for (const auto& option : applet->options) {
+      std::string choices = value_choices(option);
+      if (choices.empty()) continue;
+      for (const auto& name : split_words(option.names)) out += cat("    ", applet->name, ":", name, ") choices=", choices, " ;;\n");
+    }
+  out += "  esac\n"
+         "  if [ -n \"$choices\" ]; then\n"
+         "    [ \"$choices\" = files ] && mapfile -t list < <(compgen -f -- \"$value\") || mapfile -t list < <(compgen -W \"$(udocker completion words \"$choices\" 2>/dev/null)\" -- \"$value\")\n"
+         "    [[ $cur == --*=* ]] && list=(\"${list[@]/#/$before=}\")\n"
+         "  elif [ -z \"$command\" ] || [[ $cur == -* ]]; then\n    mapfile -t list < <(compgen -W \"$options\" -- \"$cur\")\n"
+         "  elif [ \"$kind\" = files ]; then\n    mapfile -t list < <(compgen -f -- \"$cur\")\n"
+         "  else\n    mapfile -t list < <(compgen -W \"$(udocker completion words \"$kind\" 2>/dev/null)\" -- \"$cur\")\n  fi\n"
+         "  # bash replaces what stands behind its last word break only\n"
+         "  head=${cur%\"${cur##*[:=]}\"}\n"
+         "  COMPREPLY=(\"${list[@]#\"$head\"}\")\n  [ ${#list[@]} = 0 ] && COMPREPLY=()\n}\n"
          "complete -o default -F _udocker udocker\n";
   return out;
 }
 
 std::string zsh_completion() {
-  std::string out = "#compdef udocker\n# zsh completion for udocker; put it as _udocker into a directory of $fpath\n_udocker() {\n  local -a commands\n  commands=(\n";
-  for (const Applet* applet : all_applets()) out += cat("    '", applet->name, ":", quoted(applet->summary, '\''), "'\n");
-  out += "  )\n  if (( CURRENT == 2 )); then _describe command commands; return; fi\n  case $words[2] in\n";
-  for (const Applet* applet : all_applets())
-    out += cat("    ", applet->name, ") compadd -- ", spellings(applet->options), " --help ;;\n");
-  out += "  esac\n  compadd -- ${(f)\"$(udocker -q images 2>/dev/null | awk '{print $1}')\"}\n"
-         "  compadd -- ${(f)\"$(udocker -q ps 2>/dev/null | awk 'NR > 1 {print $1}')\"}\n  _files\n}\n_udocker \"$@\"\n";
+  std::string out = "#compdef udocker\n# zsh completion for udocker; put it as _udocker into a directory of $fpath\n"
+                    "_udocker_words() { local -a w; w=(${(f)\"$(udocker completion words $1 2>/dev/null)\"}); compadd -a w }\n"
+                    "_udocker() {\n  local -a commands\n  local state line\n  typeset -A opt_args\n  commands=(\n";
+  for (const Applet* applet : all_applets()) out += cat("    '", applet->name, ":", zsh_text(applet->summary), "'\n");
+  out += "  )\n  _arguments -C \\\n" + zsh_options(general_options()) +
+         "    '1:command:->command' '*::argument:->arguments'\n"
+         "  case $state in\n    command) _describe -t commands command commands ;;\n    arguments)\n      case $line[1] in\n";
+  for (const Applet* applet : all_applets()) {
+    std::string_view kind = word_kind(*applet);
+    out += cat("        ", applet->name, ") _arguments \\\n", zsh_options(applet->options), "    '--help[show the help of this command]' \\\n");
+    if (kind == "files") out += "    '*:file:_files' ;;\n";
+    else out += cat("    '", applet->words == Words::stop_options ? "1" : "*", ":", kind, ": _udocker_words ", kind, "'",
+                    applet->words == Words::stop_options ? " '*::: :_normal'" : "", " ;;\n");
+  }
+  out += "      esac ;;\n  esac\n}\nif [ \"$funcstack[1]\" = _udocker ]; then _udocker \"$@\"; else compdef _udocker udocker; fi\n";
   return out;
 }
 
 std::string fish_completion() {
   std::string out = "# fish completion for udocker; load with: udocker completion fish | source\ncomplete -c udocker -n __fish_use_subcommand -f\n";
   for (const Applet* applet : all_applets()) {
+    std::string seen = cat(" -n '__fish_seen_subcommand_from ", applet->name, "'");
     out += cat("complete -c udocker -n __fish_use_subcommand -a ", applet->name, " -d '", quoted(applet->summary, '\''), "'\n");
+    if (std::string_view kind = word_kind(*applet); kind != "files")
+      out += cat("complete -c udocker", seen, " -f -a '(udocker completion words ", kind, " 2>/dev/null)'\n");
     for (const auto& option : applet->options) {
       if (option.help[0] == '\0') continue;
-      out += cat("complete -c udocker -n '__fish_seen_subcommand_from ", applet->name, "'");
+      out += cat("complete -c udocker", seen);
       for (const auto& name : split_words(option.names))
         out += name.starts_with("--") ? cat(" -l ", name.substr(2)) : cat(name.size() == 2 ? " -s " : " -o ", name.substr(1));
-      if (option.value[0] != '\0' && option.value[0] != '[') out += " -r";
+      std::string choices = value_choices(option);
+      if (!choices.empty() && choices != "files") out += cat(" -x -a '(udocker completion words ", choices, " 2>/dev/null)'");
+      else if (option.value[0] != '\0' && option.value[0] != '[') out += choices == "files" ? " -r -F" : " -r";
       out += cat(" -d '", quoted(option.help, '\''), "'\n");
     }
   }
