@@ -7,15 +7,16 @@
 namespace udocker {
 namespace {
 
-constexpr cli::Option kOptions[] = {{"-o", "", "write to the file named before the container"},
-                                    {"--output", "FILE", "write to FILE"},
+constexpr cli::Option kOptions[] = {{"-o --output", "FILE", "write to FILE; - or nothing is the standard output"},
                                     {"--clone", "", "the whole container, for import --clone"}};
 
 int run(const cli::Arguments& args) {
   auto words = args.words();
   std::string output = args.value_or("output", "-");
-  if (args.has("o")) {
-    args.word(1, "output file and container id or name");
+  bool whole = args.has("clone");
+  // In the Python tool -o is a flag and the file is the first word: `export -o --clone FILE CONTAINER`.
+  if (output == "--clone" && words.size() == 2) {
+    whole = true;
     output = words[0];
     words.erase(words.begin());
   } else if (words.size() > 1 && words[0] == "-") {
@@ -24,7 +25,7 @@ int run(const cli::Arguments& args) {
   if (words.empty() || words[0] == "-") throw UsageError("must specify container id or name");
   if (words.size() > 1) throw UsageError(cat("syntax error at: ", printable(words[1])));
   ops::Session session(args);
-  ops::export_container(session, words[0], output, args.has("clone") ? ops::ExportWhat::container : ops::ExportWhat::root);
+  ops::export_container(session, words[0], output, whole ? ops::ExportWhat::container : ops::ExportWhat::root);
   return 0;
 }
 

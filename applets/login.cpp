@@ -15,9 +15,9 @@ constexpr cli::Option kOptions[] = {
 };
 
 int run(const cli::Arguments& args) {
-  args.at_most(0);
+  args.at_most(1);
   ops::LoginOptions options;
-  options.registry = args.value_or("registry", "");
+  options.registry = args.value_or("registry", args.words().empty() ? "" : args.words()[0]);
   options.user = args.value("username");
   if (args.has("password") && args.has("password-stdin")) throw UsageError("--password and --password-stdin exclude each other");
   if (args.has("password-stdin")) options.from = ops::PasswordFrom::standard_input;
@@ -32,10 +32,10 @@ int run(const cli::Arguments& args) {
 }  // namespace
 
 extern const cli::Applet applet_login{"login",
-                                      "login [options]",
+                                      "login [options] [registry]",
                                       "check an account at a registry and store it",
                                       kOptions,
                                       run,
-                                      "  udocker login --username=me\n  udocker login --registry=quay.io --username=me --password-stdin < secret\n"};
+                                      "  udocker login --username=me\n  udocker login --username=me --password-stdin quay.io < secret\n"};
 
 }  // namespace udocker

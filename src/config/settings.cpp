@@ -34,6 +34,7 @@ const Key kKeys[] = {
     {"cpu_affinity_exec_tools", &Settings::cpu_affinity_exec_tools},
     {"ctimeout", &Settings::ctimeout},
     {"default_execution_mode", &Settings::default_execution_mode},
+    {"default_execution_modes", &Settings::default_execution_modes},
     {"docdir", &Settings::docdir, "UDOCKER_DOC"},
     {"docker_registries", &Settings::docker_registries},
     {"dockerio_index_url", &Settings::dockerio_index_url, "UDOCKER_INDEX"},
@@ -107,10 +108,11 @@ std::string unquote(std::string_view text) {
   return std::string(text);
 }
 
-// Words of a list: [a, 'b'], ("a", "b"), a, b or a b.
+// Words of a list: [a, 'b'], ("a", "b"), a, b or a b; {"k": "v"} gives k and v in turn.
 List parse_list(std::string_view text) {
   text = trim(text);
-  if (text.size() >= 2 && (text[0] == '[' || text[0] == '(')) {
+  bool pairs = text.starts_with('{');
+  if (text.size() >= 2 && (text[0] == '[' || text[0] == '(' || pairs)) {
     text.remove_prefix(1);
     text.remove_suffix(1);
   }
@@ -125,7 +127,7 @@ List parse_list(std::string_view text) {
     } else if (c == '"' || c == '\'') {
       quote = c;
       have = true;
-    } else if (c == ' ' || c == '\t' || c == ',' || c == '\n') {
+    } else if (c == ' ' || c == '\t' || c == ',' || c == '\n' || (pairs && c == ':')) {
       if (have) out.push_back(std::move(word));
       word.clear();
       have = false;
@@ -248,6 +250,7 @@ Settings load_settings(const Sources& sources) {
   std::string top = !sources.repo.empty() ? sources.repo : settings.topdir;
   if (const char* dir = std::getenv("UDOCKER_DIR"); dir && *dir && sources.repo.empty()) top = dir;
   if (!top.empty() && top != settings.homedir) apply_file(settings, cat(top, "/udocker.conf"));
+  if (!sources.container_file.empty()) apply_file(settings, sources.container_file);
   if (!sources.config_file.empty()) apply_text(settings, load_file(sources.config_file, 1 << 20), sources.config_file);
   apply_environment(settings);
   if (settings.topdir.empty()) settings.topdir = settings.homedir;

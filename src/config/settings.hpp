@@ -23,6 +23,7 @@ struct Settings {
   List dri_list = {"/usr/lib64/dri", "/lib64/dri", "/usr/lib/dri", "/lib/dri"};
   List mountpoint_prefixes = {"/etc"};
   std::string override_default_execution_mode, default_execution_mode;
+  List default_execution_modes;  // machine and mode in turn: x86_64 P1 arm64 P1 DEFAULT P1
   bool proot_noseccomp = false, proot_killonexit = true, proot_link2symlink = false;
   std::string ld_so_cache = "/etc/ld.so.cache", fakechroot_so, fakechroot_libc, fakechroot_expand_symlinks;
   std::string fakechroot_cmd_subst = "/sbin/ldconfig=#RETURN(TRUE)#:/usr/sbin/ldconfig=#RETURN(TRUE)#";
@@ -49,7 +50,8 @@ struct Settings {
 // What the command line says about settings.
 struct Sources {
   std::string repo;         // --repo
-  std::string config_file;  // --config
+  std::string container_file;  // container.conf of the container in use; may be missing
+  std::string config_file;     // --config
   bool insecure = false, debug = false, quiet = false;
 };
 

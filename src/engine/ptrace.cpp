@@ -35,6 +35,7 @@ void add_view(std::vector<std::string>& argv, const RunPlan& plan, bool own) {
 
 std::vector<std::string> view_arguments(const RunPlan& plan) {
   std::vector<std::string> argv;
+  if (!plan.hostname.empty()) argv.insert(argv.end(), {"--hostname", plan.hostname});
   if (!plan.container_dir.empty()) argv.insert(argv.end(), {"--owners", cat(plan.container_dir, "/owners")});
   add_view(argv, plan, true);
   return argv;

@@ -35,4 +35,9 @@ bool runs_natively(std::string_view docker) {
   return docker == here || (here == "amd64" && docker == "x86_64") || (here == "amd64" && docker == "386") || (here == "arm64" && docker == "arm");
 }
 
+std::string udocker_machine() {
+  std::string name = docker_arch();
+  return name == "amd64" ? "x86_64" : name == "386" ? "x86" : name == "arm" ? "armhf" : name;
+}
+
 }  // namespace udocker::host

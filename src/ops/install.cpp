@@ -1,6 +1,7 @@
 #include "ops/install.hpp"
 
 #include "cli/applet.hpp"
+#include "host/arch.hpp"
 #include "host/self.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
@@ -9,22 +10,14 @@
 
 #include <cerrno>
 
-#include <sys/utsname.h>
 #include <unistd.h>
 
 namespace udocker::ops {
 
 namespace {
 
-std::string machine() {
-  utsname name{};
-  ::uname(&name);
-  std::string text = name.machine;
-  return text == "aarch64" ? "arm64" : text;
-}
-
 std::vector<std::string> engine_names() {
-  return {cat("proot-", machine()), cat("proot-", machine(), "-4_8_0"), cat("runc-", machine()), cat("patchelf-", machine())};
+  return {cat("proot-", host::udocker_machine()), cat("proot-", host::udocker_machine(), "-4_8_0"), cat("runc-", host::udocker_machine()), cat("patchelf-", host::udocker_machine())};
 }
 
 void make_link(const std::string& target, const std::string& path, Replace replace) {

@@ -1,6 +1,7 @@
 #include "ops/mode.hpp"
 
 #include "engine/auto_mode.hpp"
+#include "host/arch.hpp"
 #include "ops/session.hpp"
 #include "util/error.hpp"
 #include "util/process.hpp"
@@ -10,9 +11,20 @@
 
 namespace udocker::ops {
 
+// The mode that a list of machines and modes gives to this machine; "" when it says nothing.
+static std::string mode_for_machine(const config::List& list) {
+  std::string machine = host::udocker_machine(), otherwise;
+  for (std::size_t i = 0; i + 1 < list.size(); i += 2) {
+    if (list[i] == machine) return list[i + 1];
+    if (list[i] == "DEFAULT") otherwise = list[i + 1];
+  }
+  return otherwise;
+}
+
 engine::Mode default_mode(const config::Settings& settings) {
   std::string text = settings.override_default_execution_mode;
   if (text.empty()) text = settings.default_execution_mode;
+  if (text.empty()) text = mode_for_machine(settings.default_execution_modes);
   if (text.empty()) return engine::Mode::P1;
   if (to_lower(text) == "auto") {
     const char* path = std::getenv("PATH");

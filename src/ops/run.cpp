@@ -18,6 +18,7 @@
 #include "util/digest.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
+#include "util/interrupt.hpp"
 #include "util/log.hpp"
 #include "util/process.hpp"
 #include "util/strings.hpp"
@@ -68,7 +69,9 @@ class Planner {
     plan_.read_only_root = options_.read_only;
     plan_.pid_of_host = options_.pid_of_host;
     plan_.ipc_of_host = options_.ipc_of_host;
-    plan_.hostname = options_.hostname.empty() ? image_.hostname : options_.hostname;
+    // An image's host name is the build's random one unless it has a domain.
+    bool chosen = image_.hostname.find('.') != std::string::npos && family_ == Family::launcher;
+    plan_.hostname = !options_.hostname.empty() ? options_.hostname : chosen ? image_.hostname : "";
     plan_.domainname = image_.domainname;
     check_options();
     choose_devices();
@@ -140,8 +143,8 @@ class Planner {
     if (!view_engine && !options_.publish.empty()) unsupported("-p --publish");
     if (!view_engine && (options_.publish_all || options_.netcoop)) unsupported("-P --netcoop --publish-all");
     if (!view_engine && !options_.kernel.empty()) unsupported("--kernel");
-    if (family_ != Family::launcher && !options_.devices.empty())
-      log::debug("run", "devices of the host are visible in this mode without --device");
+    if (!view_engine && family_ != Family::launcher && !options_.hostname.empty())
+      log::warning("this execution mode does not support --hostname (P, T and R modes do)");
     if (family_ != Family::launcher && options_.read_only) log::warning("this execution mode does not support --read-only (R modes do)");
     std::vector<std::string> low, all;
     for (int port : image_.exposed_ports) {
@@ -322,6 +325,8 @@ class Planner {
 
 // Returns only when the launch was carried out in this process.
 int execute(const engine::Launch& launch) {
+  check_interrupt();
+  forget_interrupts();
   if (!launch.directory.empty() && ::chdir(launch.directory.c_str()) != 0) throw_errno("change directory to", launch.directory);
   if (launch.in_process && launch.program.empty()) {
     std::vector<std::string> words = launch.argv;
@@ -345,6 +350,7 @@ int run_container(Session& session, const RunOptions& given) {
   std::optional<store::Container> container;
   if (options.location.empty()) container = find_run_target(session, options);
   if (container && !options.id_file.empty()) make_file(options.id_file, container->id());
+  if (container) session.enter(*container);
   Planner planner(session, options, container);
   RunPlan plan = planner.make();
   if (!options.cpuset.empty()) host::bind_to_cpus(host::parse_cpu_list(options.cpuset));

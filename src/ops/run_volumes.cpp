@@ -63,6 +63,14 @@ std::vector<Bind> plan_volumes(const RunOptions& options, const config::Settings
     }
     texts.emplace_back("/etc/hosts", true);
   }
+  // Where the host's /dev is shown a device needs nothing; the launcher has a /dev of its own and takes them apart.
+  if (family != engine::Family::launcher)
+    for (const auto& device : options.devices) {
+      if (!device.starts_with('/')) continue;  // a name in a CDI file
+      auto parts = split(device, ':');
+      std::string guest = parts.size() > 1 && parts[1].starts_with('/') ? parts[1] : parts[0];
+      if (options.no_sysdirs || guest != parts[0]) texts.emplace_back(cat(parts[0], ":", guest), false);
+    }
   if (options.dri)
     for (const auto& dir : settings.dri_list) texts.emplace_back(dir, true);
   if (options.bind_home && !home.empty() && home != "/") texts.emplace_back(home, true);

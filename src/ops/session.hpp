@@ -17,8 +17,11 @@ class Session {
   // Opens the repository; the default one is made when it is missing, one asked for by --repo must exist.
   // Collects what killed commands left behind, once, when there is something.
   store::Repository& repository();
+  // From here on the settings are those for this container: its container.conf counts, when it has one.
+  void enter(const store::Container& container);
 
  private:
+  const cli::Arguments& args_;
   config::Settings settings_;
   bool must_exist_;
   std::optional<store::Repository> repository_;

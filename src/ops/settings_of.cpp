@@ -4,10 +4,11 @@
 
 namespace udocker::ops {
 
-config::Settings settings_of(const cli::Arguments& args) {
+config::Settings settings_of(const cli::Arguments& args, const std::string& container_file) {
   const cli::Arguments& general = args.general();
   config::Sources sources;
   sources.repo = general.value_or("repo", "");
+  sources.container_file = container_file;
   sources.config_file = general.value_or("config", "");
   sources.insecure = general.has("insecure");
   sources.debug = general.has("debug");
@@ -16,5 +17,7 @@ config::Settings settings_of(const cli::Arguments& args) {
   log::set_level(static_cast<log::Level>(settings.verbose_level));
   return settings;
 }
+
+config::Settings settings_of(const cli::Arguments& args) { return settings_of(args, ""); }
 
 }  // namespace udocker::ops

@@ -2,6 +2,7 @@
 #pragma once
 #include "store/directories.hpp"
 #include "store/lock.hpp"
+#include "util/interrupt.hpp"
 #include "util/json.hpp"
 
 #include <optional>
@@ -48,7 +49,11 @@ class NewContainer {
   std::string root() const { return directory_ + "/ROOT"; }
   void set_metadata(const json::Value& metadata) const;
   void set_image(std::string_view name) const;
-  void refresh() { lock_.refresh(); }
+  // Keeps the lock alive; throws Interrupted after a Ctrl-C.
+  void refresh() {
+    lock_.refresh();
+    check_interrupt();
+  }
   // Moves it to its place: from here on everybody sees it whole. `name` is set in the same step when given: a name
   // that is taken throws Error "container name already exists" and nothing is left.
   Container commit(std::string_view name = {});

@@ -171,7 +171,6 @@ void Lock::release() {
 }
 
 void Lock::refresh() {
-  check_interrupt();
   auto now = std::chrono::steady_clock::now();
   if (now - refreshed_ < std::chrono::seconds(30)) return;
   refreshed_ = now;

@@ -63,6 +63,14 @@ void watch_interrupts() {
   ::sigaction(SIGURG, &quiet, nullptr);
 }
 
+void forget_interrupts() {
+  for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGURG}) {
+    struct sigaction now {};
+    ::sigaction(signal, nullptr, &now);
+    if (now.sa_handler == note || now.sa_handler == wake) ::signal(signal, SIG_DFL);
+  }
+}
+
 int pending_interrupt() { return g_pending; }
 
 void check_interrupt() {
