@@ -18,6 +18,7 @@ int run(const cli::Arguments& args) {
 
 }  // namespace
 
-extern const cli::Applet applet_license{"license", "license", "print the licences of udocker and of the parts in it", {}, run};
+extern const cli::Applet applet_license{"license", "license", "print the licences of udocker and of the parts in it", {}, run,
+                                        "  udocker license | less\n"};
 
 }  // namespace udocker
