@@ -1,38 +1,38 @@
 // What the program udocker-trap and the runtime inside guest processes agree on.
 #pragma once
-#include <cstdint>
+#include <stdint.h>
 
 namespace udocker::trap {
 
 // The runtime's code lies in [kRuntimeBase, kRuntimeBase + kTextSize); the filter lets calls from there pass.
-inline constexpr std::uint64_t kRuntimeBase = 0x7e9000000000;
-inline constexpr std::uint64_t kTextSize = 0x100000;
-inline constexpr std::uint64_t kSettingsAt = 0x7e9010000000;  // the shared settings are mapped here
-inline constexpr std::uint64_t kStubsAt = 0x60000;            // T1: stubs of patched copies, one region per copy
-inline constexpr std::uint64_t kStubRegion = 0x4000;
-inline constexpr std::uint32_t kMaxRegions = 200;
-inline constexpr std::uint32_t kPlainFiles = 4096;  // keys of files known to have no site
-inline constexpr std::uint32_t kMagic = 0x50525432;  // changes with this file and start_words.hpp
+inline constexpr uint64_t kRuntimeBase = 0x7e9000000000;
+inline constexpr uint64_t kTextSize = 0x100000;
+inline constexpr uint64_t kSettingsAt = 0x7e9010000000;  // the shared settings are mapped here
+inline constexpr uint64_t kStubsAt = 0x60000;            // T1: stubs of patched copies, one region per copy
+inline constexpr uint64_t kStubRegion = 0x4000;
+inline constexpr uint32_t kMaxRegions = 200;
+inline constexpr uint32_t kPlainFiles = 4096;  // keys of files known to have no site
+inline constexpr uint32_t kMagic = 0x50525432;  // changes with this file and start_words.hpp
 
-enum Flags : std::uint32_t {
+enum Flags : uint32_t {
   kPatch = 1,          // T1
   kVerbose = 2,
 };
 
 // Head of the shared memory every process of a container maps. Offsets count from its start; texts end with NUL.
 struct Settings {
-  std::uint32_t magic;
-  std::uint32_t size;
-  std::uint32_t flags;
-  std::uint32_t filter_at, filter_count;  // sock_filter records
-  std::uint32_t query_filter_at, query_filter_count;  // stacked when a process gives up its emulated root ids
-  std::uint32_t path_at;     // path this memory is opened by
-  std::uint32_t runtime_at;  // path the runtime is executed by
-  std::uint32_t cache_at;    // directory of patched copies; "" without
-  std::uint32_t plain_at;    // std::uint64_t[kPlainFiles]
-  std::uint32_t view_at;    // guest::View
-  std::uint32_t shared_at;  // guest::Shared
-  std::uint64_t raw_call;   // set by the runtime: its trap_final_call, for the engine inside itself
+  uint32_t magic;
+  uint32_t size;
+  uint32_t flags;
+  uint32_t filter_at, filter_count;  // sock_filter records
+  uint32_t query_filter_at, query_filter_count;  // stacked when a process gives up its emulated root ids
+  uint32_t path_at;     // path this memory is opened by
+  uint32_t runtime_at;  // path the runtime is executed by
+  uint32_t cache_at;    // directory of patched copies; "" without
+  uint32_t plain_at;    // uint64_t[kPlainFiles]
+  uint32_t view_at;    // guest::View
+  uint32_t shared_at;  // guest::Shared
+  uint64_t raw_call;   // set by the runtime: its trap_final_call, for the engine inside itself
 };
 
 }  // namespace udocker::trap
