@@ -18,8 +18,6 @@ extern "C" __attribute__((visibility("hidden"))) const unsigned char udocker_pre
 
 namespace udocker::preload {
 
-static bool is_marked(const char* path) { return starts(path, kMark); }
-
 const char* for_libc(Mapped& m) {
   if (!state.libc_hooked || !m.path || m.path[0] != '/' || m.path != m.host || below_root(m.path)) return m.path;
   constexpr size_t kSize = sizeof kMark - 1;
@@ -42,6 +40,8 @@ uint32_t stubs_used;
 struct SavedRegisters {
   long rbp, r9, r8, r10, rdx, rsi, rdi;
 };
+
+bool is_marked(const char* path) { return starts(path, kMark); }
 
 bool climbs(const char* path) {
   for (; *path; ++path)
