@@ -6,11 +6,11 @@ namespace udocker::oci {
 
 namespace {
 
-const json::Value& member(const json::Value& metadata, const std::string& name) {
+const json::Value& member(const json::Value& metadata, std::string_view name) {
   const json::Value* found = nullptr;
   for (const char* section : {"config", "container_config", ""}) {
     const json::Value& place = *section ? metadata[section] : metadata;
-    for (const auto& spelling : {name, to_lower(name)})
+    for (const auto& spelling : {std::string(name), to_lower(name)})
       if (!found && !place[spelling].is_null()) found = &place[spelling];
   }
   static const json::Value null;
