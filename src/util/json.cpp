@@ -56,7 +56,7 @@ void check_depth(std::string_view text, std::string_view source) {
 }
 
 void append_escape(std::string& out, unsigned unit) {
-  char buffer[8];
+  char buffer[12];
   std::snprintf(buffer, sizeof buffer, "\\u%04x", unit);
   out += buffer;
 }
