@@ -30,13 +30,14 @@ int run(const cli::Arguments& args) {
   log::info("loading structure");
   try {
     auto links = image->links();
-    for (const auto& file : list_directory(image->directory()))
-      if (!is_known(file, links)) log::warning(cat("unknown file in image: ", printable(file)));
+    for (const auto& entry : read_directory(image->directory()))  // a directory is a repository below this one
+      if (entry.kind != EntryKind::directory && !is_known(entry.name, links)) log::warning(cat("unknown file in image: ", printable(entry.name)));
     image->config();
     auto layers = image->layers();
     log::info("verifying layers");
-    for (const auto& link : links) {
-      if (!repository.blobs().verify(link)) throw IntegrityError(cat("layer verification failed: ", link));
+    for (const auto& link : links) {  // container.json is a link by another name than its blob's
+      std::string blob = path_basename(find_link(cat(image->directory(), "/", link)).value_or(link));
+      if (!repository.blobs().verify(blob)) throw IntegrityError(cat("layer verification failed: ", link));
       log::info(cat("layer ok: ", link));
     }
     for (const auto& layer : layers)
