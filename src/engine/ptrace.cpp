@@ -13,7 +13,7 @@ void add_view(std::vector<std::string>& argv, const RunPlan& plan, bool own) {
     argv.push_back("-b");
     argv.push_back(cat(bind.host, ":", bind.guest, own && bind.access == Access::read_only ? ":ro" : ""));
   }
-  if (plan.uid == 0) {
+  if (plan.uid == 0 && (plan.gid == 0 || !own)) {
     argv.push_back("-0");
   } else {
     argv.push_back("-i");

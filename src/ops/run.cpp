@@ -261,10 +261,14 @@ class Planner {
     if (view.is_directory(plan_.workdir)) return;
     if (!options_.workdir.empty()) refuse_run(cat("invalid working directory:  ", printable(options_.workdir)));
     // The image or passwd names a directory that does not exist: made, as docker does, else the root serves.
-    auto parent = view.find(path_dirname(plan_.workdir));
-    std::string host = parent ? cat(*parent, "/", path_basename(plan_.workdir)) : "";
+    std::string missing = path_basename(plan_.workdir), above = path_dirname(plan_.workdir);
+    for (; !view.is_directory(above) && above != "/"; above = path_dirname(above)) missing = cat(path_basename(above), "/", missing);
+    auto parent = view.find(above);
     bool below_root = parent && starts_with_word(*parent, plan_.root);
-    if (below_root && ::mkdir(host.c_str(), 0755) == 0) return;
+    std::string made = below_root ? *parent : "";
+    bool all = below_root;
+    for (const auto& part : split(missing, '/')) all = all && ::mkdir((made += "/" + part).c_str(), 0755) == 0;
+    if (all) return;
     log::warning(cat("working directory ", plan_.workdir, " does not exist, using /"));
     plan_.workdir = "/";
   }
