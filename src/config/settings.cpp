@@ -193,8 +193,18 @@ void apply_environment(Settings& settings) {
   }
 }
 
+// A proxy's address without the password in it.
+std::string without_password(const std::string& address) {
+  auto at = address.rfind('@'), start = address.find("://");
+  start = start == std::string::npos ? 0 : start + 3;
+  auto colon = address.find(':', start);
+  if (at == std::string::npos || colon == std::string::npos || colon > at) return address;
+  return cat(address.substr(0, colon + 1), "***", address.substr(at));
+}
+
 std::string value_text(const Settings& settings, const Key& key) {
-  if (auto text = std::get_if<std::string Settings::*>(&key.member)) return settings.**text;
+  if (auto text = std::get_if<std::string Settings::*>(&key.member))
+    return *text == &Settings::http_proxy ? without_password(settings.**text) : settings.**text;
   if (auto flag = std::get_if<bool Settings::*>(&key.member)) return settings.**flag ? "True" : "False";
   if (auto number = std::get_if<int Settings::*>(&key.member)) return cat(settings.**number);
   List quoted;

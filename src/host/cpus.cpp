@@ -3,6 +3,8 @@
 #include "util/error.hpp"
 #include "util/strings.hpp"
 
+#include <cerrno>
+
 #include <sched.h>
 
 namespace udocker::host {
@@ -24,7 +26,9 @@ void bind_to_cpus(const std::vector<int>& cpus) {
   cpu_set_t set;
   CPU_ZERO(&set);
   for (int cpu : cpus) CPU_SET(static_cast<std::size_t>(cpu), &set);
-  if (::sched_setaffinity(0, sizeof set, &set) != 0) throw_errno("bind to", "the CPUs asked for");
+  if (::sched_setaffinity(0, sizeof set, &set) == 0) return;
+  if (errno == EINVAL) throw Error("none of the CPUs asked for may be used here");
+  throw_errno("bind to", "the CPUs asked for");
 }
 
 }  // namespace udocker::host

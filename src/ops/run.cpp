@@ -109,6 +109,9 @@ class Planner {
     if (!metadata && !options_.no_meta) refuse_run("invalid container json metadata");
     if (metadata && !options_.no_meta) image_ = oci::parse_run_config(*metadata);
     if (metadata) check_architecture((*metadata)["architecture"].as_string());
+    std::string have = metadata ? store::platform_text(*metadata) : "";
+    if (metadata && !options_.platform.empty() && !starts_with_word(have, to_lower(options_.platform)))
+      log::warning(cat("this container is for ", have, ": --platform chooses an image that has to be pulled"));
   }
 
   // A run of the Python tool in an R mode leaves dangling links for /etc/passwd and others.
