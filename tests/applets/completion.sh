@@ -59,6 +59,8 @@ done
 for option in $("$UDOCKER" run --help | grep -o -- '--[a-z][a-z-]*' | sort -u); do
   check "run $option is in the manual page" grep -q -- "$option" plain.1
 done
+check_same "README.md has the table of commands (udocker completion markdown)" "$("$UDOCKER" completion markdown)" \
+  "$(sed -n '/^## Commands/,/^## /p' "$SUPPORT/../../README.md" | grep '^|')"
 check_status 1 "an unknown kind is refused" "$UDOCKER" completion perl
 check_status 1 "an unknown kind of words is refused" "$UDOCKER" completion words cats
 check "words of a store that does not exist" env UDOCKER_DIR="$WORK/none" "$UDOCKER" completion words both
