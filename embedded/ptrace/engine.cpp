@@ -67,7 +67,8 @@ Engine::Engine(const guest::View& view, EngineOptions options)
   task_->memory = &memory_;
   task_->engine_pid = ::getpid();
   if (view_.owners_size) {
-    long result = owners_.open(view_.at(view_.owners, view_.owners_size).data, view_.root().data, guest::Owners::Mode::read_write);
+    long result = owners_.open(view_.at(view_.owners, view_.owners_size).data, options_.trust_owners ? nullptr : view_.root().data,
+                               guest::Owners::Mode::read_write);
     if (result < 0)
       log::warning(cat("owners of files are not remembered: ", view_.at(view_.owners, view_.owners_size).data, ": ",
                        std::strerror(static_cast<int>(-result))));

@@ -31,6 +31,7 @@ struct EngineOptions {
   bool seccomp = true;
   bool listen = true;             // take calls that need no run through a seccomp listener where there is one
   bool kill_on_exit = false;
+  bool trust_owners = false;      // the view's owner store was made for this root
   bool place_tracees = true;      // keep busy tracees on the engine's CPU
 };
 

@@ -33,6 +33,7 @@ int ptrace_main(int argc, char** argv) {
   settings.seccomp = options.seccomp;
   settings.listen = options.listen;
   settings.kill_on_exit = options.kill_on_exit;
+  settings.trust_owners = options.trust_owners;
   struct Cleaner {
     const std::string& path;
     ~Cleaner() { cli::remove_stand_ins(path); }

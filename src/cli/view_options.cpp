@@ -94,6 +94,7 @@ class Parser {
     else if (is("--no-seccomp")) out_.seccomp = false;
     else if (is("--no-listener")) out_.listen = false;
     else if (is("--owners")) out_.owners = absolute(value(word));
+    else if (is("--trust-owners")) out_.trust_owners = true;
     else if (is("--hostname")) out_.hostname = value(word);
     else engine_option(name, word);
   }
@@ -240,6 +241,7 @@ std::string view_options_help(const std::string& program) {
              "  -l, --link2symlink          make symbolic links in place of hard links\n"
              "  -H                          accepted for compatibility\n"
              "      --owners FILE           remember owners, modes and devices of an emulated root here\n"
+             "      --trust-owners          that file belongs to the root, although it may not look so\n"
              "      --hostname NAME         show this node name\n"
              "      --kill-on-exit          end what is left when the command ends\n"
              "      --no-seccomp            stop at every system call (also: PROOT_NO_SECCOMP=1)\n"

@@ -17,7 +17,7 @@ struct ViewBind {
 };
 
 // -r ROOT -R -S -b host[:guest[:ro|:rw]] -m -q -w -0 -i uid:gid -k release -p guest:host -n -l -H -v -V
-// --kill-on-exit --no-seccomp --owners FILE --hostname NAME; the program and its arguments follow.
+// --kill-on-exit --no-seccomp --owners FILE --trust-owners --hostname NAME; the program and its arguments follow.
 struct ViewOptions {
   std::string root = "/";
   std::vector<ViewBind> binds;  // in order; a later one of the same target wins
@@ -37,6 +37,7 @@ struct ViewOptions {
   bool listen = true;           // --no-listener: no seccomp listener, ptrace stops only
   bool seccomp = true;          // false: --no-seccomp or PROOT_NO_SECCOMP in the environment
   std::string owners;           // side store; empty: owners are not remembered
+  bool trust_owners = false;    // --trust-owners: it belongs to the root, whatever the root looks like (overlaid)
   std::string tmp_dir;          // PROOT_TMP_DIR, TMPDIR or /tmp
   int verbosity = 0;
   bool show_version = false, show_help = false;

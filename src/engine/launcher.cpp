@@ -10,6 +10,7 @@
 #include "util/strings.hpp"
 
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace udocker::engine {
@@ -34,6 +35,10 @@ void wrap_in_ptrace(oci::Config& config, const RunPlan& plan) {
         if (path_exists(file + suffix))
           config.mounts.push_back({cat(kInside, "owners", suffix), "none", file + suffix, {"bind", "nosuid", "nodev"}, {}, {}});
       argv.insert(argv.end(), {"--owners", cat(kInside, "owners")});
+      // A layer for mount points may give the root another inode; this store has just been opened for the real one.
+      struct stat store {}, root {};
+      if (::stat(file.c_str(), &store) == 0 && ::stat(plan.root.c_str(), &root) == 0 && store.st_dev == root.st_dev)
+        argv.push_back("--trust-owners");
     }
   }
   if (plan.uid == 0) argv.push_back("-0");

@@ -114,10 +114,10 @@ long Owners::open(const char* path, const char* root, Mode mode, Descriptors des
   close();
   static_assert(sizeof(Slot) == kSlotBytes);
   sys::Stat stat;
-  long result = sys::lstat(root, &stat);
+  long result = sys::lstat(root ? root : path, &stat);
   if (result < 0) return result;
   root_dev_ = stat.dev;
-  uint32_t birth = birth_of(sys::kAtCwd, root, sys::kNoFollow);
+  uint32_t birth = root ? birth_of(sys::kAtCwd, root, sys::kNoFollow) : 0;
   writable_ = mode == Mode::read_write;
   Name name;
   for (int attempt = 0; attempt < 4; ++attempt) {
@@ -147,7 +147,7 @@ long Owners::open(const char* path, const char* root, Mode mode, Descriptors des
     Header header;
     bool good = sys::call(__NR_pread64, fd_, sys::address(&header), sizeof header, 0) == sizeof header &&
                 header.magic == kMagic && header.level_count >= 1 && header.level_count <= kMaxLevels;
-    bool same = good && header.root_ino == stat.ino &&
+    bool same = good && (!root || header.root_ino == stat.ino) &&
                 (header.root_birth == birth || header.root_birth == 0 || birth == 0);
     if (!same) {
       sys::close(fd_);

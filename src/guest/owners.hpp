@@ -35,6 +35,7 @@ class Owners {
 
   // Opens or (read_write) creates the store at `path` for the tree at `root`, both host paths. A store that was made
   // for another tree (a copied container) is set aside as `path`.stale and begun anew; read_only then finds nothing.
+  // Without a root the store must exist, is taken as it is, and lies on the file system of its tree.
   // Returns 0 or -errno (-ENOENT: read_only and there is none).
   long open(const char* path, const char* root, Mode mode, Descriptors descriptors = Descriptors::kept);
   void close();
