@@ -3,7 +3,7 @@
 #   bookworm.tar trixie.tar bullseye.tar   root file systems (Debian minbase with gcc, python3, perl, git)
 #   musl.tar                               a small musl user land: busybox, dynamic programs, musl's loader
 #   bookworm.oci                           OCI layout made by umoci: the root and an upper layer with whiteouts
-#   suites-ROOT.tar                        what tests/engines/suites adds to a root
+#   suites-ROOT.KEY.tar                    what tests/engines/suites adds to a root
 #   mpi.tar                                Open MPI's and MPICH's libraries of this host's Debian, a shell
 #   busybox.oci, busybox.docker.tar        a tiny image in two formats (umoci, skopeo)
 # Package addresses come from this machine's own apt configuration.

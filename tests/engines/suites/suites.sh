@@ -56,7 +56,7 @@ known() {
 worse() { comm -23 <(results "$1" | awk -F'\t' '$2 == "ok" {print $1}' | sort) <(results "$2" | awk -F'\t' '$2 == "ok" || $2 == "skip" {print $1}' | sort); }
 
 for name in $roots; do
-  archive=$(need_image "$name.tar") extra=$(need_image "suites-$name.tar") || exit 1
+  archive=$(need_image "$name.tar") extra=$(need_image "$("$here/prepare" --name $name)") || exit 1
   "$UDOCKER" -q import --tocontainer --name=c "$archive" >/dev/null || fail "import $name"
   root=$("$UDOCKER" inspect -p c)
   tar -C "$root" --no-same-owner -xf "$extra"
