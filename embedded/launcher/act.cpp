@@ -27,6 +27,13 @@ constexpr int kDetach = 2;  // MNT_DETACH
 constexpr unsigned long kBindFlags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME |
                                      MS_RELATIME | MS_STRICTATIME | 256;
 
+// The first mount calls: what forbids mounting at all forbids them.
+[[noreturn]] void refuse_root(const std::string& path, int error) {
+  if (error == EPERM || error == EACCES)
+    throw NotSupported(host::explain_mount_refusal(host::read_user_namespace_facts(), "the container's root", path, error));
+  throw SystemError("mount the container's root on", path, error);
+}
+
 [[noreturn]] void refuse(const Step& step, std::string_view type, const SystemError& error) {
   int code = error.errno_value();
   if (code == EPERM || code == EACCES || code == ENODEV)
@@ -51,8 +58,8 @@ void Actor::act(const Step& step) {
   if (log::enabled(log::Level::debug)) log::debug("launcher", describe(step));
   switch (step.action) {
     case Action::propagate:
-      if (::mount(nullptr, "/", nullptr, step.options.propagation[0], nullptr) != 0) throw_errno("set the propagation of", "/");
-      return;
+      if (::mount(nullptr, "/", nullptr, step.options.propagation[0], nullptr) == 0) return;
+      refuse_root("/", errno);
     case Action::bind_root: return bind_root(step);
     case Action::layer: return layer(step);
     case Action::create: return create(host::open_in_root(root_.get(), step.target, O_PATH | O_DIRECTORY).get(), step.placeholders);
@@ -79,12 +86,7 @@ void Actor::act(const Step& step) {
 void Actor::bind_root(const Step& step) {
   root_path_ = step.source;
   original_ = open_fd(root_path_, O_PATH | O_DIRECTORY);
-  if (::mount(root_path_.c_str(), root_path_.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0) {
-    int saved = errno;
-    if (saved == EPERM || saved == EACCES)
-      throw NotSupported(host::explain_mount_refusal(host::read_user_namespace_facts(), "the container's root", root_path_, saved));
-    throw SystemError("bind", root_path_, saved);
-  }
+  if (::mount(root_path_.c_str(), root_path_.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0) refuse_root(root_path_, errno);
   root_ = open_fd(root_path_, O_PATH | O_DIRECTORY);
 }
 

@@ -26,6 +26,11 @@ check_match "as a plain runtime the refusal is explained" "refused to mount proc
 check_match "user namespaces refused: one sentence" "refused a user namespace: .*(Docker|seccomp).*P1" direct "$plain;$(deny 1 clone unshare clone3)" -- $inner
 check_match "user namespaces switched off" "max_user_namespaces to 0; use .*P1" \
   unshare -Ur sh -c "echo 0 > /proc/sys/user/max_user_namespaces && exec '$RUNC' run --direct --config '$(bundle off 'l["uidMappings"][0]["hostID"]=0;l["gidMappings"][0]["hostID"]=0' -- true; echo "$WORK/off/config.json")'"
+mkdir -p "$R/in/sys" && echo 1 > "$R/in/sys/one"
+apparmor="m.append({'destination':'/proc/sys/kernel','type':'tmpfs','source':'tmpfs'});m.append({'destination':'/proc/sys/kernel/apparmor_restrict_unprivileged_userns','type':'bind','source':'$R/in/sys/one','options':['bind']})"
+check_match "AppArmor takes their rights away" "refused to mount .*AppArmor takes the rights.*apparmor_restrict_unprivileged_userns is 1.*P1" direct "$plain;$apparmor;$(deny 13 mount)" -- $inner
+check_match "AppArmor refuses them" "refused a user namespace: AppArmor allows them to named programs.*P1" direct "$plain;$apparmor;$(deny 13 clone)" -- $inner
+rm -r "$R/in/sys"
 check_match "root without SETFCAP" "capability SETFCAP" direct "l.pop('maskedPaths')" -- $inner
 check_match "no ids to map" "refused to map ids|must belong|newuidmap" direct "$plain" -- sh -c "sed 's/\"size\": 1/\"size\": 5/g' /in/b/config.json > /tmp/c.json; /in/udocker-runc run --direct --config /tmp/c.json; rm /tmp/c.json"
 check_output "the ptrace engine in R1" inner direct "$plain" -- /in/udocker-proot -r /in/root -b /in/vol:/v /bin/cat /v/f
