@@ -2,8 +2,10 @@
 #include "engine/plan.hpp"
 
 #include "host/self.hpp"
+#include "host/users.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
+#include "util/log.hpp"
 #include "util/process.hpp"
 #include "util/strings.hpp"
 
@@ -57,6 +59,7 @@ std::vector<std::string> host_environment() {
 Launch plan_apptainer(const RunPlan& plan) {
   Launch launch;
   launch.program = find_executable(plan);
+  if (plan.uid != 0 && plan.user_name != host::current_user().name) log::warning("running as another user not supported");
   std::string help = run_captured({launch.program, "help", "exec"}).output;
   auto& argv = launch.argv;
   argv = {launch.program};

@@ -22,8 +22,11 @@ check_match "working directory" '^--pwd;/tmp;' sh -c 'paste -sd";" record.args |
 check_match "a volume" ";-B;$WORK/vol:/data;" sh -c 'paste -sd";" record.args'
 check_match "its own home and temporary folders" ";--home;$root/root:/root;-B;$root/tmp:/tmp;-B;$root/var/tmp:/var/tmp;$root;" sh -c 'paste -sd";" record.args'
 check_match "the program, resolved" ';/bin/echo;a;b c$' sh -c 'paste -sd";" record.args'
+check_same "in this order" "--silent;exec;-w;--pwd;/tmp;-B;$WORK/vol:/data;--home;$root/root:/root;-B;$root/tmp:/tmp;-B;$root/var/tmp:/var/tmp;$root;/bin/echo;a;b c" \
+  "$(paste -sd';' record.args | sed -E 's#;--fakeroot;#;#;s#(/data);(-B;[^;]*;)+--home#\1;--home#')"
 check_match "environment" '^SINGULARITYENV_SOME=thing$' cat record.env
 check "volumes on the standard places win" sh -c '"$0" -q run --nobanner --execmode=S1 -v "$1:/tmp" c true; [ $? = 17 ] && ! grep -q "ROOT/tmp:/tmp" record.args' "$UDOCKER" "$WORK/vol"
+check_match "another user is warned of" "running as another user not supported" "$UDOCKER" run --nobanner --execmode=S1 --user=4321 c true
 rm bin/apptainer
 if ! command -v apptainer >/dev/null && ! command -v singularity >/dev/null; then
   check_match "the message without it" "apptainer or singularity.*not found.*P1" "$UDOCKER" -q run --execmode=S1 c true
