@@ -32,7 +32,7 @@ c = {
     },
 }
 if cut > 2:
-    exec(words[2], {"c": c, "p": c["process"], "l": c["linux"], "m": c["mounts"]})
+    exec(words[2], {"c": c, "p": c["process"], "l": c["linux"], "m": c["mounts"], "json": json})
 os.makedirs(where, exist_ok=True)
 with open(os.path.join(where, "config.json"), "w") as f:
     json.dump(c, f)

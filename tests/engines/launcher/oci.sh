@@ -110,6 +110,27 @@ check_output "startContainer runs inside" in-container ours run -b inhook h3
 bundle slowhook "c['hooks']={'createRuntime':[{'path':'/bin/sleep','args':['sleep','20'],'timeout':1}]}" -- true
 check_match "a hook that takes too long" "did not end within 1 seconds" ours run -b slowhook h4
 
+# seccomp in Docker's format: by capability, architecture, kernel and argument
+cat > docker.json <<'P'
+{"defaultAction":"SCMP_ACT_ALLOW","defaultErrnoRet":1,
+ "archMap":[{"architecture":"SCMP_ARCH_X86_64","subArchitectures":["SCMP_ARCH_X86","SCMP_ARCH_X32"]},{"architecture":"SCMP_ARCH_AARCH64","subArchitectures":["SCMP_ARCH_ARM"]}],
+ "syscalls":[
+  {"names":["rmdir","unlinkat","nosuchcall"],"action":"SCMP_ACT_ERRNO","errnoRet":18,"comment":"","args":[],"includes":{},"excludes":{"caps":["CAP_CHOWN"]}},
+  {"names":["sethostname"],"action":"SCMP_ACT_ERRNO","errnoRet":28,"includes":{"caps":["CAP_KILL"]},"excludes":{}},
+  {"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO","errnoRet":17,"includes":{"minKernel":"4.8"}},
+  {"names":["chmod","fchmodat"],"action":"SCMP_ACT_ERRNO","errnoRet":17,"includes":{"minKernel":"99.1"}},
+  {"names":["sync"],"action":"SCMP_ACT_KILL_PROCESS","includes":{"arches":["s390x"]}},
+  {"name":"kill","action":"SCMP_ACT_ERRNO","args":[{"index":1,"value":10,"valueTwo":0,"op":"SCMP_CMP_EQ"}]}]}
+P
+said='2>&1 | sed "s/.*: //"'
+program="rmdir /tmp/none $said; hostname x $said; mkdir /tmp/none $said; chmod 700 /tmp && echo chmod; sync && echo sync; kill -10 \$\$ $said"
+bundle docker "l['seccomp']=json.load(open('docker.json'))" -- sh -c "$program"
+check_same "Docker's seccomp format" "Invalid cross-device link;No space left on device;File exists;chmod;sync;Operation not permitted" "$(ours run -b docker s1 | paste -sd';')"
+bundle docker "l['seccomp']=json.load(open('docker.json'));p['capabilities']={k:['CAP_CHOWN'] for k in ('bounding','effective','permitted')}" -- sh -c "$program"
+check_same "with other capabilities" "No such file or directory;Operation not permitted" "$(ours run -b docker s2 2>/dev/null | sed -n 1,2p | paste -sd';')"
+bundle containers "l['seccomp']=json.load(open('/usr/share/containers/seccomp.json'))" -- sh -c 'grep Seccomp: /proc/self/status; mkdir /tmp/d && rmdir /tmp/d && echo works; chroot / true 2>/dev/null || echo refused'
+check_same "the profile that Podman and Buildah use" "Seccomp: 2;works;refused" "$(ours run -b containers s3 | tr '\t' ' ' | paste -sd';')"
+
 # spec, features, messages
 mkdir sp && check "spec" ours spec --bundle sp --rootless
 check "is JSON that maps us" python3 -c "import json,os; c=json.load(open('sp/config.json')); assert c['linux']['uidMappings'][0]['hostID']==os.geteuid()"
