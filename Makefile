@@ -119,8 +119,10 @@ $(B)/tables.o: $(B)/tables.cpp | $(TC_READY)
 # The carried files. A blob whose source does not exist in this build is empty.
 $(B)/trap_runtime.elf: $(call free,$(TRAP_SRC)) $(B)/guest_freestanding.a $(wildcard embedded/trap/runtime/link.ld)
 	$(Q)$(CXX) -nostdlib -static -no-pie -Wl,--no-dynamic-linker -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--gc-sections -Wl,--no-relax -T embedded/trap/runtime/link.ld -o $@ $(call free,$(TRAP_SRC)) $(B)/guest_freestanding.a
+# Frames of the object lie between a program and the libc: a cancelled thread is unwound through them.
+$(call free,$(PRE_SRC)): FREE += -fasynchronous-unwind-tables
 $(B)/preload.so: $(call free,$(PRE_SRC)) $(B)/guest_freestanding.a $(wildcard embedded/preload/lib/exports.map)
-	$(Q)$(CXX) -nostdlib -shared -fPIC -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--gc-sections -Wl,--hash-style=both -Wl,-soname,libudocker.so $(patsubst %,-Wl$(comma)--version-script=%,$(wildcard embedded/preload/lib/exports.map)) -o $@ $(call free,$(PRE_SRC)) $(B)/guest_freestanding.a
+	$(Q)$(CXX) -nostdlib -shared -fPIC -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--gc-sections -Wl,--hash-style=both -Wl,--eh-frame-hdr -Wl,-z,stack-size=0 -Wl,-soname,libudocker.so $(patsubst %,-Wl$(comma)--version-script=%,$(wildcard embedded/preload/lib/exports.map)) -o $@ $(call free,$(PRE_SRC)) $(B)/guest_freestanding.a
 comma := ,
 $(B)/guest_freestanding.a: $(call free,$(wildcard src/guest/*.cpp))
 	$(Q)rm -f $@; $(AR) crD $@ $^

@@ -48,6 +48,7 @@ constexpr cli::Option kOptions[] = {
     {"--httpproxy", "URL", "proxy for the pull"},
     {"--nobanner", "", "no start banner"},
     {"--read-only", "", "the container's files cannot be changed (R modes)"},
+    {"--allow-static", "", "let static programs run outside of the container's view where nothing can confine them (F modes)"},
     {"--cidfile", "FILE", "write the container's id to a file"},
     {"--ulimit", "NAME=SOFT[:HARD]", "set a limit of the program, as nofile=1024", Repeat::list},
     // Docker's other options: those that change nothing here …
@@ -153,6 +154,7 @@ ops::RunOptions options_of(const cli::Arguments& args) {
   o.dri = args.has("dri");
   o.no_banner = args.has("nobanner");
   o.read_only = args.has("read-only");
+  o.allow_static = args.has("allow-static");
   o.ipc_of_host = args.value_or("ipc", "") == "host";
   o.pid_of_host = args.value_or("pid", "") == "host";
   return o;

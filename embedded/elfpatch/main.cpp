@@ -11,6 +11,8 @@
 
 #include <functional>
 
+#include <elf.h>
+
 #include <sys/stat.h>
 
 namespace udocker {
@@ -124,11 +126,12 @@ void parse(const std::vector<std::string>& words, Job& job) {
     } else if (w == "--print-rpath") {
       print([](Editor& e) { log::output(e.rpath().value_or("")); });
     } else if (w == "--force-rpath") {
-      change([](Editor& e) {
-        if (const auto old = e.rpath()) e.set_rpath(*old, elf::RpathTag::rpath);
-      });
+      // Read above: it says how other options write the path.
     } else if (w == "--set-soname") {
-      change([v = resolve(value(w))](Editor& e) { e.set_soname(v); });
+      change([v = resolve(value(w))](Editor& e) {
+        if (e.tables().type == ET_DYN) e.set_soname(v);
+        else log::debug("patchelf", "this is not a dynamic library");
+      });
     } else if (w == "--print-soname") {
       print([](Editor& e) { log::output(e.soname().value_or("")); });
     } else if (w == "--add-needed") {

@@ -20,7 +20,7 @@
 namespace udocker::preload {
 namespace {
 
-constexpr std::string_view kFormat = "udocker call sites 1\n";
+constexpr std::string_view kFormat = "udocker call sites 2\n";
 
 // Calls that open or look at files by name. Changes of files are made by functions that are wrapped as a whole.
 bool wanted(std::uint32_t number) {
@@ -57,12 +57,20 @@ SiteTable search(const std::string& path, SiteOwner owner) {
     guest::CallSite found[kMaxSites];
     const std::uint32_t count =
         guest::find_call_sites(bytes.data() + segment.offset, segment.filesz, wanted, found, kMaxSites);
-    table = {owner, 0, segment.vaddr, segment.memsz, {}};
+    table = {owner, 0, segment.vaddr, segment.memsz, 0, {}};
     for (std::uint32_t i = 0; i < count; i++) {
       const guest::CallSite& site = found[i];
       if (site.dropped || (site.size == 8 && site.compare != 0xfffff000)) continue;
       table.sites[table.count++] = {static_cast<std::uint32_t>(segment.vaddr + site.at),
                                     static_cast<std::uint16_t>(site.number), site.size};
+    }
+    const auto may_block = [](std::uint32_t number) { return number == __NR_openat || number == __NR_connect; };
+    std::uint64_t target = 0;
+    const std::uint32_t calls = owner != SiteOwner::glibc ? 0
+        : guest::find_cancel_calls(bytes.data() + segment.offset, segment.filesz, may_block, found, kMaxSites, &target);
+    for (std::uint32_t i = 0; i < calls && calls > 1 && table.count < kMaxSites; i++) {
+      table.cancel_target = segment.vaddr + target;
+      table.sites[table.count++] = {static_cast<std::uint32_t>(segment.vaddr + found[i].at), static_cast<std::uint16_t>(found[i].number), 5};
     }
     break;
   }

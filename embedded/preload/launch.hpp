@@ -112,6 +112,21 @@ inline void add_host_list(const Context& context, Writer& out, Text list, const 
   }
 }
 
+// A list of host directories below ROOT as the guest names them; others are left out.
+inline void add_guest_list(const Context& context, Writer& out, Text list) {
+  const Text root = context.view->root();
+  for (size_t at = 0; at <= list.size;) {
+    size_t end = at;
+    while (end < list.size && list[end] != ':') ++end;
+    const Text part = list.from(at).first(end - at);
+    if (guest::contains_path(root, part) && part.size > root.size) {
+      out.add(part.from(root.size));
+      out.add(":");
+    }
+    at = end + 1;
+  }
+}
+
 inline size_t parts_in(const char* list) {
   size_t count = 1;
   for (; *list; ++list) count += *list == ':' || *list == ' ';
@@ -275,6 +290,32 @@ long with_trap(const Context& context, const char* argv0, char** words, size_t c
   }
   for (size_t i = 0; i < count; ++i) out[used++] = words[i];
   out[used] = nullptr;
+  // Dynamic programs that it starts have a loader that setup has taken its directories from. It reads one of two names.
+  if (context.has(kLoaderReal)) {
+    const size_t variables = count_of(envp);
+    size_t room_for_texts = 2 * text_size(context.library_path) + 128, kept = 0;
+    const char* own = "";
+    auto** env = static_cast<char**>(__builtin_alloca((variables + 3) * sizeof(char*)));
+    for (size_t i = 0; i < variables; ++i) {
+      if (starts(envp[i], "LD_LIBRARY_PATH=")) own = envp[i] + 16;
+      else env[kept++] = envp[i];
+    }
+    room_for_texts += 2 * text_size(own);
+    Writer variable(static_cast<char*>(__builtin_alloca(room_for_texts)), room_for_texts);
+    constexpr Text kNames[] = {"LD_LIBRARY_PATH=", "LD_LIBRARY_REAL="};
+    for (const Text& name : kNames) {
+      variable.begin();
+      variable.add(name);
+      if (*own) {
+        variable.add(text_of(own));
+        variable.add(":");
+      }
+      add_guest_list(context, variable, text_of(context.library_path));
+      env[kept++] = variable.finish();
+    }
+    env[kept] = nullptr;
+    return run(Program{context.udocker, out, env});
+  }
   return run(Program{context.udocker, out, envp});
 }
 

@@ -11,7 +11,7 @@ inline constexpr uint32_t kMaxSites = 64, kSiteTables = 5, kStubs = 128;
 struct Site {
   uint32_t address;  // of its first byte, in the library
   uint16_t number;   // 0: in eax
-  uint16_t size;     // 7: `mov $number,%eax; syscall`, 8: `syscall; cmp $-4096,%rax`
+  uint16_t size;     // 7: `mov $number,%eax; syscall`, 8: `syscall; cmp $-4096,%rax`, 5: a call of the function below
 };
 
 enum class SiteOwner : uint32_t { none, glibc, musl, loader, other };
@@ -20,6 +20,7 @@ struct SiteTable {
   SiteOwner owner;
   uint32_t count;
   uint64_t code_address, code_size;  // the executable segment of the library
+  uint64_t cancel_target;            // glibc's function for calls that can be cancelled, from 2.41 on
   Site sites[kMaxSites];
 };
 

@@ -54,6 +54,7 @@ struct RunPlan {
   bool kill_on_exit = true;
   bool link_to_symlink = false;
   bool read_only_root = false;
+  bool allow_static = false;  // F modes: static programs run although nothing confines them
   bool pid_of_host = false, ipc_of_host = false;  // R modes: no namespace of its own for these
   std::string user_namespace;                     // R modes: the path of one to join; empty: a new one
   bool seccomp = true;       // false: the ptrace engine stops at every call (P2, R3 or by setting)

@@ -17,6 +17,7 @@ Launch plan_preload(const RunPlan& plan) {
                     mode_name(plan.mode), " --force ", path_basename(plan.container_dir), "` first"));
   launch.argv = {"udocker-fakechroot", "--mode", std::string(mode_name(plan.mode))};
   if (!plan.cache_dir.empty()) launch.argv.insert(launch.argv.end(), {"--lib-dir", plan.cache_dir});
+  if (plan.allow_static) launch.argv.push_back("--allow-static");
   if (!plan.host_executable.empty()) launch.argv.insert(launch.argv.end(), {"--preload", plan.host_executable});
   if (!plan.container_dir.empty()) {
     launch.argv.insert(launch.argv.end(), {"--library-path", fmode_library_path(plan.container_dir)});

@@ -102,4 +102,30 @@ uint32_t find_call_sites(const unsigned char* code, uint64_t size, bool (*wanted
   return count;
 }
 
+uint32_t find_cancel_calls(const unsigned char* code, uint64_t size, bool (*wanted)(uint32_t number), CallSite* found,
+                           uint32_t capacity, uint64_t* target) {
+  constexpr int kBetween = 6;  // instructions
+  uint32_t count = 0;
+  for (uint64_t at = 0; at + 64 <= size && count < capacity; ++at) {
+    const bool wide = code[at] == 0x68, small = code[at] == 0x6a;
+    if (!wide && !small) continue;
+    const uint32_t number = wide ? word_at(code + at + 1) : code[at + 1];
+    if (number >= kNumbers || !wanted(number)) continue;
+    uint64_t here = at + (wide ? 5 : 2);
+    for (int i = 0; i < kBetween && code[here] != 0xe8; ++i) {
+      const unsigned length = instruction_length(code + here);
+      if (!length) break;
+      here += length;
+    }
+    if (code[here] != 0xe8) continue;
+    const uint64_t goes_to = here + 5 + static_cast<uint64_t>(static_cast<int64_t>(static_cast<int32_t>(word_at(code + here + 1))));
+    if (goes_to >= size) continue;
+    // Five bytes of a long number are no chance; two bytes may be.
+    if (count == 0 && wide) *target = goes_to;
+    if (count == 0 ? !wide : goes_to != *target) continue;
+    found[count++] = {here, number, 0, 5, false};
+  }
+  return count;
+}
+
 }  // namespace udocker::guest

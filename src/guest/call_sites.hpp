@@ -19,4 +19,9 @@ struct CallSite {
 uint32_t find_call_sites(const unsigned char* code, uint64_t size, bool (*wanted)(uint32_t number), CallSite* found,
                          uint32_t capacity);
 
+// Where glibc from 2.41 on passes calls that can be cancelled to one function of its own: `push $nr; …; call F`. `at` is
+// the call's place, `target` F's (offset in the code). Calls before the first of a number above 127 are not found.
+uint32_t find_cancel_calls(const unsigned char* code, uint64_t size, bool (*wanted)(uint32_t number), CallSite* found,
+                           uint32_t capacity, uint64_t* target);
+
 }  // namespace udocker::guest

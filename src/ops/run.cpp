@@ -67,6 +67,7 @@ class Planner {
     plan_.seccomp = plan_.mode != engine::Mode::P2 && plan_.mode != engine::Mode::R3 && !settings.proot_noseccomp &&
                     !std::getenv("PROOT_NO_SECCOMP");
     plan_.read_only_root = options_.read_only;
+    plan_.allow_static = options_.allow_static;
     plan_.pid_of_host = options_.pid_of_host;
     plan_.ipc_of_host = options_.ipc_of_host;
     // An image's host name is the build's random one unless it has a domain.

@@ -19,7 +19,7 @@ struct RunOptions {
   std::optional<std::string> entrypoint;  // an empty one clears the image's
   std::vector<std::string> volumes, no_volumes, env, env_files, devices, publish, limits;
   bool remove = false, host_auth = false, container_auth = false, no_sysdirs = false, no_meta = false, host_env = false,
-       bind_home = false, publish_all = false, dri = false, netcoop = false, no_banner = false, read_only = false, ipc_of_host = false, pid_of_host = false, mpi = false;
+       bind_home = false, publish_all = false, dri = false, netcoop = false, no_banner = false, read_only = false, allow_static = false, ipc_of_host = false, pid_of_host = false, mpi = false;
 };
 
 // What --mpi stands for: the options a task of mpiexec or srun needs; what was given otherwise is kept.

@@ -47,7 +47,13 @@ extern "C" __attribute__((visibility("hidden"))) const char* udocker_preload_dl_
   return keep_text(text_of(m.path));
 }
 extern "C" __attribute__((visibility("hidden"))) Function udocker_preload_next_dlopen() { return NEXT("dlopen"); }
-extern "C" __attribute__((visibility("hidden"))) Function udocker_preload_next_dlmopen() { return NEXT("dlmopen"); }
+
+// Another namespace has a libc of its own, without our object.
+EXPORT long dlmopen(long space, const char* name, long mode) {
+  const long handle = NEXT("dlmopen")(space, word(udocker_preload_dl_name(name)), mode, 0, 0, 0);
+  if (handle && space) hook_namespace(pointer<const void*>(handle));
+  return handle;
+}
 
 EXPORT long dladdr(long address, Info* info) {
   struct Answer {

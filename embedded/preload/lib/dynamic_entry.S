@@ -1,4 +1,4 @@
-// dlopen and dlmopen: map the name, then jump, so that the libc sees the program as its caller.
+// dlopen: maps the name, then jump, so that the libc sees the program as its caller.
 #if defined(__x86_64__)
 .macro entry name, register, next
     .globl \name
@@ -51,10 +51,8 @@
     .text
 #if defined(__x86_64__)
     entry dlopen, rdi, udocker_preload_next_dlopen
-    entry dlmopen, rsi, udocker_preload_next_dlmopen
     .section .note.GNU-stack, "", @progbits
 #else
     entry dlopen, x0, udocker_preload_next_dlopen
-    entry dlmopen, x1, udocker_preload_next_dlmopen
     .section .note.GNU-stack, "", %progbits
 #endif

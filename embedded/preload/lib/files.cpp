@@ -29,7 +29,9 @@ bool climbs_nowhere(const char* path) {
   return several;
 }
 
-// The open family, with the libc's own function for the kernel's call: that one knows about cancellation.
+}  // namespace
+
+// The libc's own function makes the kernel's call: that one knows about cancellation.
 long open_at(Function next, bool has_dir, long dir, long path, long flags, long mode) {
   const auto call = [&](Mapped& m, long with) -> long {
     const long name = word(for_libc(m));
@@ -61,6 +63,8 @@ long open_at(Function next, bool has_dir, long dir, long path, long flags, long 
   if (m.magic != guest::Magic::none) return c_result(emulate(__NR_openat, dir, path, flags, mode));
   return call(m, flags);
 }
+
+namespace {
 
 #define OPEN(name) \
   EXPORT long name(long path, long flags, long mode) { return open_at(NEXT(#name), false, kCwd, path, flags, mode); }

@@ -35,7 +35,10 @@ namespace {
 constexpr size_t kStubSize = 16;
 constexpr uint16_t kUnixFamily = 1;
 uint16_t numbers[kStubs];
+using Cancellable = long (*)(long, long, long, long, long, long, long);
+Cancellable cancellable;
 uint32_t stubs_used;
+const SiteTable* known_tables;
 
 struct SavedRegisters {
   long rbp, r9, r8, r10, rdx, rsi, rdi;
@@ -79,7 +82,12 @@ long answer(long number, const SavedRegisters& r) {
   }
 }
 
-bool matches(const unsigned char* at, const Site& site) {
+bool matches(const unsigned char* at, const Site& site, const SiteTable& table) {
+  if (site.size == 5) {
+    int32_t distance;
+    __builtin_memcpy(&distance, at + 1, sizeof distance);
+    return at[0] == 0xe8 && site.address + 5 + static_cast<uint64_t>(static_cast<int64_t>(distance)) == table.cancel_target;
+  }
   if (site.size == 8) {
     constexpr unsigned char kCode[] = {0x0f, 0x05, 0x48, 0x3d, 0x00, 0xf0, 0xff, 0xff};
     for (size_t i = 0; i < sizeof kCode; ++i)
@@ -101,19 +109,32 @@ bool fits(const SiteTable& table, const link_map* map) {
     for (uint32_t k = 0; k < table.count; ++k) {
       const Site& site = table.sites[k];
       if (site.address < table.code_address || site.address + 16 > table.code_address + table.code_size) return false;
-      if (!matches(reinterpret_cast<const unsigned char*>(map->l_addr + site.address), site)) return false;
+      if (!matches(reinterpret_cast<const unsigned char*>(map->l_addr + site.address), site, table)) return false;
     }
     return true;
   }
   return false;
 }
 
+// In place of glibc's function for calls that can be cancelled, which gives a C result and sets errno.
+long through_libc(long a, long b, long c, long d, long, long) { return cancellable(a, b, c, d, 0, 0, __NR_openat); }
+extern "C" long udocker_preload_cancel(long a, long b, long c, long d, long e, long f, long number) {
+  if (number == __NR_openat && needs_us(pointer<const char*>(b))) return open_at(through_libc, true, a, b, c, d);
+  if (number == __NR_connect && b && c > 3 && *pointer<const uint16_t*>(b) == kUnixFamily && needs_us(pointer<const char*>(b + 2)))
+    return c_result(emulate(__NR_connect, a, b, c));
+  return cancellable(a, b, c, d, e, f, number);
+}
+
 bool patch(const SiteTable& table, uintptr_t base) {
   constexpr uintptr_t kPage = 4096;
   constexpr long kRead = 1, kWrite = 2, kExecute = 4;
   if (stubs_used + table.count > kStubs) return false;
-  const uintptr_t first = (base + table.sites[0].address) & ~(kPage - 1);
-  const uintptr_t end = (base + table.sites[table.count - 1].address + 8 + kPage - 1) & ~(kPage - 1);
+  uint32_t low = ~0u, high = 0;
+  for (uint32_t k = 0; k < table.count; ++k) {
+    if (table.sites[k].address < low) low = table.sites[k].address;
+    if (table.sites[k].address > high) high = table.sites[k].address;
+  }
+  const uintptr_t first = (base + low) & ~(kPage - 1), end = (base + high + 8 + kPage - 1) & ~(kPage - 1);
   const auto stub = [](uint32_t index) { return reinterpret_cast<uintptr_t>(udocker_preload_stubs) + index * kStubSize; };
   const auto reaches = [&](uintptr_t from) {
     const auto far = static_cast<int64_t>(stub(0) - from);
@@ -127,6 +148,11 @@ bool patch(const SiteTable& table, uintptr_t base) {
   for (uint32_t k = 0; k < table.count; ++k) {
     const Site& site = table.sites[k];
     auto* at = reinterpret_cast<unsigned char*>(base + site.address);
+    if (site.size == 5) {
+      const auto ours = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(&udocker_preload_cancel) - (reinterpret_cast<uintptr_t>(at) + 5));
+      __builtin_memcpy(at + 1, &ours, sizeof ours);
+      continue;
+    }
     const uint32_t index = stubs_used++;
     numbers[index] = site.number;
     udocker_preload_resume[index] = reinterpret_cast<uintptr_t>(at) + site.size;
@@ -136,6 +162,8 @@ bool patch(const SiteTable& table, uintptr_t base) {
     code = (code & ~uint64_t{0xffffffffff}) | 0xe9 | (distance & 0xffffffff) << 8;
     __builtin_memcpy(at, &code, sizeof code);
   }
+  // All namespaces of a process have the same libc, but not at the same place.
+  if (table.cancel_target && !cancellable) cancellable = reinterpret_cast<Cancellable>(base + table.cancel_target);
   sys::call(__NR_mprotect, static_cast<long>(first), size, kRead | kExecute);
   return true;
 }
@@ -149,6 +177,7 @@ extern "C" __attribute__((visibility("hidden"), used)) long udocker_preload_hook
 
 void hook_call_sites(const SiteTable* tables) {
   const r_debug* debug = &_r_debug ? &_r_debug : (&_dl_debug_addr ? _dl_debug_addr : nullptr);
+  known_tables = tables;
   if (!debug || !debug->r_map) return;
   for (uint32_t i = 0; i < kSiteTables; ++i) {
     const SiteTable& table = tables[i];
@@ -165,9 +194,22 @@ void hook_call_sites(const SiteTable* tables) {
   }
 }
 
+void hook_namespace(const void* object) {
+  const auto* map = static_cast<const link_map*>(object);
+  while (map->l_prev) map = map->l_prev;
+  for (; map && known_tables; map = map->l_next)
+    for (uint32_t i = 0; i < kSiteTables; ++i) {
+      const SiteTable& table = known_tables[i];
+      // What is patched already does not fit any more.
+      if (table.owner != SiteOwner::glibc || !table.count || table.count > kMaxSites || !fits(table, map)) continue;
+      patch(table, map->l_addr);
+    }
+}
+
 #else
 
 void hook_call_sites(const SiteTable*) {}
+void hook_namespace(const void*) {}
 
 #endif
 

@@ -66,6 +66,9 @@ bool narrow(char* text, size_t capacity);
 // The part of a host path below ROOT, pointing into it; null when it is elsewhere.
 const char* below_root(const char* host);
 
+// The open family, by a function of the libc that takes (directory,) path, flags and mode. A C result.
+long open_at(long (*next)(long, long, long, long, long, long), bool has_dir, long dir, long path, long flags, long mode);
+
 // One system call as the guest means it, through guest::translate. The kernel's result.
 long emulate(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0);
 
@@ -77,6 +80,8 @@ const char* keep_text(Text text);
 
 // Lets system calls inside the libc and the loader come to us. To be called once, while there is one thread.
 void hook_call_sites(const SiteTable* tables);
+// The same for the libc of the namespace that an object of the loader's (a link_map) belongs to.
+void hook_namespace(const void* object);
 
 // The path for a function of the libc, whose own calls may come to us again: a mark says that it is mapped already.
 const char* for_libc(Mapped& m);

@@ -28,6 +28,16 @@ check_output "a program built inside, which nobody patched, runs" 42 \
   run c sh -c 'cd /tmp && echo "int main(){return 42;}" >x.c && gcc -o x x.c && { ./x; echo $?; rm x x.c l; }'
 check_output "exit status of a signal" 143 sh -c '"$0" -q run --nobanner c sh -c "kill -TERM \$\$"; echo $?' "$UDOCKER"
 check_match "a static program goes to the trap engine, or is refused by a sentence" "libs found|statically linked" run c /sbin/ldconfig -p
+# Where no filter can be set, as inside some unprivileged containers.
+gcc -o noseccomp "$(dirname "$0")/noseccomp.c" || fail "cannot build noseccomp"
+cp /bin/busybox "$root/tmp/busybox"
+check_output "dynamic programs need no seccomp" inside ./noseccomp "$UDOCKER" -q run --nobanner c sh -c 'ls / >/dev/null && echo inside'
+check_match "a static program is refused by one sentence" "^Error: /tmp/busybox is statically linked, which modes F1 to F4 cannot confine" ./noseccomp "$UDOCKER" -q run --nobanner c /tmp/busybox true
+check_status 126 "with a status that says so" ./noseccomp "$UDOCKER" -q run --nobanner c /tmp/busybox true
+check_match "also one that a program starts" "^udocker: /tmp/busybox is statically linked, which modes F1 to F4 cannot confine" ./noseccomp "$UDOCKER" -q run --nobanner c sh -c '/tmp/busybox true; echo $?'
+check_output "or runs all the same" "static" ./noseccomp "$UDOCKER" -q run --nobanner --allow-static c /tmp/busybox echo static
+check_output "under the trap engine it sees the container, and so does what it starts" "$(cat "$root/etc/debian_version")" run c /tmp/busybox sh -c 'exec cat /etc/debian_version'
+rm "$root/tmp/busybox"
 pid=
 "$UDOCKER" -q setup --execmode=P1 c
 "$UDOCKER" -q setup --execmode=F4 c & pid=$!

@@ -51,12 +51,36 @@ child last name
 END
 }
 
+special() {
+  cat <<END
+own malloc 1
+constructor of a library 1
+plug-in 0: 15 0
+plug-in 1: 15 0
+plug-in 2: 15 0
+other namespace: 15
+host names of objects 0
+plug-in's name /tmp/plugin.so
+auxiliary vector /tmp/special
+spawn 0 5 child /etc inside
+child /etc/deep inside
+vfork 5
+here after a child went elsewhere /tmp 0
+names below a moving directory 0
+long socket 0 0
+openat2 1
+directory behind a link 1
+END
+}
+
 prepare() {  # what the probe looks for
   local root=$1
   echo "the probe file" >"$root/etc/probe"
   ln -s /etc/probe "$root/etc/link"
   mkdir -p "$root/etc/deep" "$root/tmp"
   echo x >"$root/etc/deep/file"
+  echo x >"$root/etc/only-here"
+  ln -s deep "$root/etc/dir-link"
   echo 'probe:x:1234:1234:a:/home/probe:/bin/probe-shell' >>"$root/etc/passwd"
   echo 'probes:x:4321:a,b,probe' >>"$root/etc/group"
   # What the libc looks for by itself.
@@ -108,6 +132,7 @@ walk /etc/deep/file 0
 END
 }
 
+touch only-there  # a file of the host
 for guest in ${GUESTS:-bookworm trixie bullseye musl}; do
   "$UDOCKER" -q import "$(need_image $guest.tar)" "$guest:1" >/dev/null
   check "$guest: create" "$UDOCKER" -q create --name=$guest $guest:1
@@ -119,9 +144,11 @@ for guest in ${GUESTS:-bookworm trixie bullseye musl}; do
     check "musl: compile" musl-gcc -O1 -pthread "$here/probe.c" -o "$root/tmp/probe"
     check "musl: compile" musl-gcc -O1 "$here/inside.c" -o "$root/tmp/inside"
   else
-    cp "$here/probe.c" "$here/inside.c" "$root/tmp/"
+    cp "$here"/{probe,inside,special}.c "$root/tmp/"
     "$UDOCKER" -q setup --execmode=F1 $guest
-    check "$guest: the guest's own compiler, in F1" "$UDOCKER" -q run --nobanner $guest sh -c "gcc -O1 -pthread /tmp/probe.c -o /tmp/probe -ldl && gcc -O1 /tmp/inside.c -o /tmp/inside"
+    check "$guest: the guest's own compiler, in F1" "$UDOCKER" -q run --nobanner $guest sh -c "gcc -O1 -pthread /tmp/probe.c -o /tmp/probe -ldl && gcc -O1 /tmp/inside.c -o /tmp/inside &&
+      cd /tmp && gcc -O1 -fPIC -shared -DLIBRARY special.c -o liblibrary.so && gcc -O1 -fPIC -shared -DPLUGIN special.c -o plugin.so &&
+      gcc -O1 special.c -o special -pthread -L. -llibrary -Wl,-rpath,/tmp -ldl"
   fi
   for mode in F1 F2 F3 F4; do
     check "$guest: setup $mode" "$UDOCKER" -q setup --execmode=$mode $guest
@@ -135,6 +162,14 @@ for guest in ${GUESTS:-bookworm trixie bullseye musl}; do
     fi
     check_same "$guest $mode: the libc opens the guest's files" "" "$(diff wanted seen)"
   done
+  # Hard programs: lazily bound and not, and with a library that the image preloads.
+  for how in a=b LD_BIND_NOW=1 LD_PRELOAD=/tmp/plugin.so; do
+    [ $guest = musl ] && continue
+    "$UDOCKER" -q run --nobanner -e PATH=/tmp:/bin:/usr/bin -e $how $guest special "$WORK/only-there" >seen 2>&1
+    check_same "$guest F4 $how: hard programs" "" "$(special | diff - seen)"
+  done
+  [ $guest = musl ] || check_output "$guest: the image's LD_PRELOAD is seen and used" "/tmp/plugin.so 1" "$UDOCKER" -q run --nobanner -e LD_PRELOAD=/tmp/plugin.so $guest \
+    python3 -c 'import os,ctypes;print(os.environ["LD_PRELOAD"], int(hasattr(ctypes.CDLL(None), "plugin_sees")))'
   [ $guest = musl ] || check_output "$guest: python" "True /usr/bin/python3 3" "$UDOCKER" -q run --nobanner $guest \
     python3 -c 'import os,subprocess,sys;print(os.path.exists("/etc/probe"), sys.executable, subprocess.call(["sh","-c","exit 3"]))'
   chmod -R u+rwX "$root" 2>/dev/null
