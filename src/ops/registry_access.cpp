@@ -2,6 +2,7 @@
 
 #include "registry/credentials.hpp"
 #include "registry/endpoint.hpp"
+#include "registry/registries_conf.hpp"
 
 namespace udocker::ops {
 
@@ -38,8 +39,15 @@ oci::Platform wanted_platform(const RegistryOptions& options) {
   return options.platform.empty() ? oci::host_platform() : oci::parse_platform(options.platform);
 }
 
+// A bare name that the user's registries.conf has an alias for.
+static oci::ImageRef unaliased(oci::ImageRef ref) {
+  std::string alias = oci::registry_part(ref.repository).empty() ? registry::system_registries().alias(ref.repository) : "";
+  if (!alias.empty()) ref.repository = alias;
+  return ref;
+}
+
 RegistryAccess::RegistryAccess(const config::Settings& settings, const oci::ImageRef& ref, const RegistryOptions& options)
-    : name_(oci::remote_name(ref)),
+    : name_(oci::remote_name(unaliased(ref))),
       client_(network_options(settings, options)),
       remote_(client_, registry::plan_endpoints(name_, endpoint_options(settings, options)), accounts_of(settings), ref.text()) {}
 

@@ -18,7 +18,8 @@ namespace {
 // (arrays and inline tables may span lines and are passed over).
 class Reader {
  public:
-  Reader(std::string_view text, const std::string& source, std::vector<Rule>& rules) : text_(text), source_(source), rules_(rules) {}
+  Reader(std::string_view text, const std::string& source, std::vector<Rule>& rules, std::map<std::string, std::string>& aliases)
+      : text_(text), source_(source), rules_(rules), aliases_(aliases) {}
 
   void read() {
     while (skip_blank(true), at_ < text_.size()) {
@@ -127,7 +128,7 @@ class Reader {
     skip_blank(false);
     if (!text_.substr(at_).starts_with(array ? "]]" : "]")) fail("] was expected");
     at_ += array ? 2 : 1;
-    where_ = Where::elsewhere;
+    where_ = !array && name == "aliases" ? Where::aliases : Where::elsewhere;
     if (array && name == "registry") {
       finish_rule();
       rule_.emplace();
@@ -146,7 +147,9 @@ class Reader {
     if (peek() != '=') fail("= was expected");
     ++at_;
     Value got = value();
-    if (where_ == Where::rule) {
+    if (where_ == Where::aliases) {
+      aliases_[name] = got.text;
+    } else if (where_ == Where::rule) {
       if (name == "prefix") rule_->prefix = got.text;
       else if (name == "location") rule_->location = got.text;
       else if (name == "insecure") rule_->insecure = got.is_true;
@@ -176,10 +179,11 @@ class Reader {
     digest_only_ = false;
   }
 
-  enum class Where { elsewhere, rule, mirror };
+  enum class Where { elsewhere, aliases, rule, mirror };
   std::string_view text_;
   const std::string& source_;
   std::vector<Rule>& rules_;
+  std::map<std::string, std::string>& aliases_;
   std::size_t at_ = 0;
   Where where_ = Where::elsewhere;
   std::optional<Rule> rule_;
@@ -194,9 +198,9 @@ bool fits(const Rule& rule, std::string_view name) {
   return starts_with_word(name, rule.prefix);
 }
 
-void add_file(Registries& registries, const std::string& path) {
+void add_file(Registries& registries, const std::string& path, Aliases aliases) {
   try {
-    if (auto text = find_file(path)) registries.add(*text, path);
+    if (auto text = find_file(path)) registries.add(*text, path, aliases);
   } catch (const Error& error) {
     log::warning(cat(error.what(), " (file not used)"));
   }
@@ -212,23 +216,33 @@ Registries load_system() {
   if (config.empty() && !home.empty()) config = home + "/.config";
   std::string user = config + "/containers/registries.conf", system = "/etc/containers/registries.conf";
   if (std::string only = environment("CONTAINERS_REGISTRIES_CONF"); !only.empty()) {
-    add_file(out, only);
+    add_file(out, only, Aliases::heed);
     return out;
   }
-  add_file(out, !config.empty() && path_exists(user) ? user : system);
+  // A bare name is one of Docker Hub's, as in the Python tool, whatever short names a distribution ships: aliases count
+  // where the user wrote them.
+  bool own = !config.empty() && path_exists(user);
+  add_file(out, own ? user : system, own ? Aliases::heed : Aliases::ignore);
   for (const auto& folder : {system + ".d", user + ".d"})
     if (folder.starts_with('/'))
       for (const auto& name : list_directory(folder))
-        if (name.ends_with(".conf")) add_file(out, cat(folder, "/", name));
+        if (name.ends_with(".conf")) add_file(out, cat(folder, "/", name), folder == user + ".d" ? Aliases::heed : Aliases::ignore);
   return out;
 }
 
 }  // namespace
 
-void Registries::add(std::string_view text, const std::string& source) {
+void Registries::add(std::string_view text, const std::string& source, Aliases heed) {
   std::vector<Rule> rules = rules_;  // nothing of a file that turns out to be broken
-  Reader(text, source, rules).read();
+  std::map<std::string, std::string> aliases = aliases_;
+  Reader(text, source, rules, aliases).read();
   rules_ = std::move(rules);
+  if (heed == Aliases::heed) aliases_ = std::move(aliases);
+}
+
+std::string Registries::alias(const std::string& name) const {
+  auto found = aliases_.find(name);
+  return found == aliases_.end() ? "" : found->second;
 }
 
 const Rule* Registries::find(std::string_view name) const {

@@ -1,5 +1,6 @@
 // containers-registries.conf: mirrors, other locations, blocked and insecure registries.
 #pragma once
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,17 +23,22 @@ struct Rule {
   std::string source;    // file it came from
 };
 
+enum class Aliases { heed, ignore };
+
 class Registries {
  public:
   // Adds the [[registry]] tables of one file; a later rule with the same prefix replaces the earlier one.
   // Throws IntegrityError naming file and line where the text is not TOML of the kind these files hold.
-  void add(std::string_view text, const std::string& source);
+  void add(std::string_view text, const std::string& source, Aliases aliases = Aliases::heed);
   // The rule with the longest prefix of "host/path"; null when none fits.
   const Rule* find(std::string_view name) const;
+  // What [aliases] says a name without a registry stands for ("host/path"); "" when it says nothing.
+  std::string alias(const std::string& name) const;
   const std::vector<Rule>& rules() const { return rules_; }
 
  private:
   std::vector<Rule> rules_;
+  std::map<std::string, std::string> aliases_;
 };
 
 // The host's: CONTAINERS_REGISTRIES_CONF, else the user's file, else /etc/containers/registries.conf; then the files of

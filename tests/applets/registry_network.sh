@@ -60,6 +60,14 @@ for kind in http socks4a socks5h; do
 done
 fresh
 check "redirects, tokens and storage over https" u pull "$tls/storage/image:1"
+# a registry that asks for a client's certificate
+start_bad_registry "$WORK/tls/cert.pem" "$WORK/tls/key.pem" "$WORK/tls/ca.pem"
+fresh
+check_status 1 "without a client certificate" u pull "$BAD/token/image:1"
+mkdir -p "$HOME/.config/containers/certs.d/$BAD"
+cp "$WORK/tls/cert.pem" "$HOME/.config/containers/certs.d/$BAD/client.cert"
+cp "$WORK/tls/key.pem" "$HOME/.config/containers/certs.d/$BAD/client.key"
+check "with the one in certs.d" u pull "$BAD/token/image:1"
 unset SSL_CERT_FILE
 BAD=$plain
 
@@ -84,6 +92,11 @@ rule '[[registry]]' 'location = "bad.example"' 'blocked = true'
 check_match "a blocked registry" "^Error: no files downloaded: registries.conf blocks bad.example/x" u pull bad.example/x
 rule '[[registry]' 'broken'
 check_match "a broken file is a warning" "Warning: .*registries.conf:1" u pull "$BAD/plain/image:1"
+rule '[aliases]' "tool = \"$BAD/plain/image\""
+check "an alias of the user's" u pull tool:1
+check_match "the local name is as typed" "^tool:1 " u images
+rule '[[registry]]' "prefix = \"$BAD\"" "location = \"$tls\"" 'insecure = true'
+check "an insecure registry" u pull "$BAD/plain/image:1"
 unset CONTAINERS_REGISTRIES_CONF
 
 # accounts against scripted servers

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A registry that misbehaves as the first part of the repository name says: HOST:PORT/cut/image:1.
 
-bad_registry.py PORTFILE [CERT KEY]   serves on loopback until killed; writes its port to PORTFILE when ready.
+bad_registry.py PORTFILE [CERT KEY [CA]]   with CA, clients must show a certificate of it; serves on loopback until killed; writes its port to PORTFILE when ready.
 GET /_log                             the requests so far as JSON: [method, path, range, has_authorization, authorization, host]
 """
 import base64, gzip, hashlib, http.server, io, json, socketserver, ssl, sys, tarfile, threading, time
@@ -389,6 +389,9 @@ if len(sys.argv) > 3:
     SCHEME = "https"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(sys.argv[2], sys.argv[3])
+    if len(sys.argv) > 4:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(sys.argv[4])
     server.socket = context.wrap_socket(server.socket, server_side=True)
 with open(sys.argv[1] + ".tmp", "w") as f:
     f.write(str(server.server_address[1]))

@@ -7,6 +7,16 @@
 namespace udocker::registry {
 namespace {
 
+TEST(Registries, Aliases) {
+  Registries r;
+  r.add("[aliases]\n\"tool\" = \"registry.example/site/tool\"\n[[registry]]\nprefix = \"x.example\"\n", "system", Aliases::ignore);
+  EXPECT_EQ(r.alias("tool"), "");
+  r.add("[aliases]\ntool = \"registry.example/site/tool\"\n", "own");
+  EXPECT_EQ(r.alias("tool"), "registry.example/site/tool");
+  EXPECT_EQ(r.alias("other"), "");
+  EXPECT_NE(r.find("x.example/a"), nullptr);
+}
+
 TEST(Registries, ReadsWhatTheContainersToolsWrite) {
   Registries r;
   r.add(R"(
