@@ -101,7 +101,9 @@ void check(const config::Settings& settings, const std::string& place, const reg
   try {
     remote.check_access();
   } catch (NetworkError& error) {
-    if (error.status() == 0) {
+    // Only a refusal is one: a registry out of reach, or without the entry point, cannot tell.
+    bool refused = error.status() == 400 || error.status() == 401 || error.status() == 403;
+    if (!refused) {
       log::warning(cat("credentials not checked: ", error.what()));
       return;
     }

@@ -102,7 +102,7 @@ unset CONTAINERS_REGISTRIES_CONF
 # accounts against scripted servers
 login() { printf 'pass,word: x' | u login --username='some user' --password-stdin --registry="http://$BAD"; }
 check "an account is stored" login
-for style in basic needlogin token gitlab harbor; do
+for style in basic needlogin token gitlab harbor ghcr quay; do
   fresh
   check "account used: $style" u pull --registry="http://$BAD" "$style/image:1"
 done

@@ -173,7 +173,11 @@ check_match "20: mkrepo without argument" "^Error: must specify" "$UDOCKER" mkre
 printf '{}' > "$HOME/.udocker/keystore"; chmod 644 "$HOME/.udocker/keystore"
 check_match "20: a keystore that others can read" "^(Error|Warning): keystore .* can be read by others" "$UDOCKER" login --username=u --password=p --registry="$BAD"
 rm "$HOME/.udocker/keystore"
-check_status 1 "20: login asks the server" sh -c 'printf wrong | "$1" -q login --username=u --password-stdin --registry="http://$2/needlogin"' _ "$UDOCKER" "$BAD"
+htpasswd -Bbn u right > "$WORK/htpasswd"
+locked=127.0.0.1:$(free_port)
+start_registry locked "${locked#*:}" "$WORK/registry" password
+check_match "20: login asks the server" "^Error: invalid credentials" sh -c 'printf wrong | "$1" -q login --username=u --password-stdin --registry="http://$2"' _ "$UDOCKER" "$locked"
+check_same "20: and stores nothing" "" "$(cat "$HOME/.udocker/keystore" 2>/dev/null)"
 
 # 21 files of subordinate ids
 s=$(q create small:1)

@@ -184,8 +184,12 @@ check_output "search --list-tags" $'1\n2' sh -c '"$1" search --list-tags small |
 check_status "$(expected combined-flags)" "combined flags" q run -it c true
 check_same "an unknown command is answered in" "$(expected unknown-command-lines)" "$(both u nosuch | wc -l | xargs)"
 check_status "$(expected option-after-words)" "an option after the words" q create small:1 --name=later
-start_bad_registry
-check_status "$(expected login-unchecked)" "login with a password that the registry refuses" q login --username=u --password=wrong --registry="http://$BAD/needlogin"
+htpasswd -Bbn u right > "$WORK/htpasswd"
+locked=127.0.0.1:$(free_port)
+start_registry locked "${locked#*:}" "$WORK/registry" password
+check_status "$(expected login-unchecked)" "login with a password that the registry refuses" q login --username=u --password=wrong --registry="http://$locked"
+check "login with the right one" q login --username=u --password=right --registry="http://$locked"
+check "logout" q logout --registry="http://$locked"
 check_status "$(expected double-dash)" "--" q run -- c true
 check_status "$(expected short-help)" "COMMAND -h" q ps -h
 check_status "$(expected killed-status)" "a program killed by a signal" q run c bash -c 'kill -9 $$'

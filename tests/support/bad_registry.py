@@ -114,6 +114,8 @@ CHALLENGES = {  # style -> WWW-Authenticate lines
     "noscope": ['Bearer realm="%s/token/plain"%.0s'],
     "basic": ['Basic realm="ECR %.0s%.0s"'],
     "harbor": ['Basic realm="harbor"%.0s%.0s', 'Bearer realm="%s/token/plain",service="harbor-registry",scope="repository:%s:pull"'],
+    "ghcr": ['Bearer realm="%s/token/needlogin",service="ghcr.io",scope="repository:%s:pull"'],
+    "quay": ['Bearer realm="%s/v2/auth",service="quay.io",scope="repository:%s:pull"'],
     "gitlab": ['Bearer realm="%s/jwt/auth",service="container_registry",scope="repository:%s:pull",error="invalid_token"'],
     "expire": ['Bearer realm="%s/token/short",service="s",scope="repository:%s:pull",error="invalid_token"'],
     "deny": ['Bearer realm="%s/token/deny",service="s",scope="repository:%s:pull"'],
@@ -221,6 +223,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.storage(parts, url.query)
         if parts[0] == "hop":
             return self.hop(parts)
+        if parts == ["v2", "auth"]:
+            return self.token("needlogin" if parse_qs(url.query).get("account") == [USER] else "deny")
         if parts == ["v2"]:
             return self.reply(200, b"{}")
         if parts[0] != "v2" or len(parts) < 5:
