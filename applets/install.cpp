@@ -1,6 +1,7 @@
 // udocker install: put the program's other names in place.
 #include "cli/applet.hpp"
 #include "ops/install.hpp"
+#include "ops/session.hpp"
 #include "ops/settings_of.hpp"
 #include "util/log.hpp"
 #include "util/strings.hpp"
@@ -25,6 +26,7 @@ int run(const cli::Arguments& args) {
   log::info(cat("udocker command line interface ", UDOCKER_VERSION));
   if (args.has("purge")) ops::purge_engines(settings);
   ops::install_engines(settings, replace);
+  ops::Session(args).repository();  // whose directories the manual's recipes use next
   log::info(cat("installation of engines successful: ", settings.bindir, " (carried in this program, nothing downloaded)"));
   return 0;
 }

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
@@ -177,6 +178,12 @@ void Engine::start() {
   if (::write(gate[1], "", 1) != 1) throw_errno("start", options_.argv[0]);
   if (options_.seccomp) {
     int message[2];
+    // The filter of an engine around us stops the process with SIGSYS: that is passed on, or nobody would go on.
+    for (pollfd ready{report_fd_, POLLIN, 0}; ::poll(&ready, 1, 5) == 0;) {
+      int status;
+      bool stopped = ::waitpid(pid, &status, WNOHANG | __WALL) == pid && WIFSTOPPED(status);
+      if (stopped) trace(PTRACE_CONT, pid, 0, status >> 16 ? 0 : WSTOPSIG(status));
+    }
     if (::read(report_fd_, message, sizeof message) != sizeof message) throw Error("the first process ended early", 126);
     if (message[0] == kStageFilter)
       throw NotSupported(cat("this host does not allow seccomp filters: ", std::strerror(message[1])),

@@ -1,10 +1,12 @@
 #include "net/client.hpp"
 
+#include "net/resolver.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/log.hpp"
 #include "util/strings.hpp"
 
+#include <cstdlib>
 #include <exception>
 #include <mutex>
 
@@ -13,6 +15,12 @@
 namespace udocker::net {
 
 namespace {
+
+bool has_proxy_variable() {
+  for (const char* name : {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"})
+    if (const char* value = std::getenv(name); value && *value) return true;
+  return false;
+}
 
 constexpr int kMostRedirects = 10;
 constexpr long kBufferSize = 512 * 1024;
@@ -208,6 +216,14 @@ Response Client::State::perform(const Request& request, const Url& url, const Se
     ::curl_easy_setopt(c, CURLOPT_POSTFIELDS, request.body.c_str());
   }
 
+  // A name that cannot be asked for is not asked for: the C library would wait for every server, twice.
+  if (options.proxy.empty() && !has_proxy_variable() && is_unresolvable(url.host)) {
+    give_back(std::move(easy));
+    transfer.response.fault = Fault::final;
+    transfer.response.message = cat("cannot get ", shown_url(url.text), ": Could not resolve host: ", url.host,
+                                    ": no route leads to a name server, this host has no network");
+    return std::move(transfer.response);
+  }
   CURLcode code = ::curl_easy_perform(c);
   give_back(std::move(easy));
   if (transfer.thrown) std::rethrow_exception(transfer.thrown);

@@ -3,7 +3,7 @@
 small_root() {
   local root=$1 file library
   shift
-  mkdir -p "$root"/bin "$root"/etc "$root"/usr/bin "$root/usr/lib/$(gcc -print-multiarch)" "$root"/dev "$root"/proc "$root"/sys "$root"/tmp
+  mkdir -p "$root"/bin "$root"/etc "$root"/usr/bin "$root/usr/lib/$(gcc -print-multiarch)" "$root"/dev "$root"/proc "$root"/sys "$root"/tmp "$root"/root
   for file in "$@"; do
     cp -L "$file" "$root/bin/$(basename "$file")"
     for library in $(ldd "$file" 2>/dev/null | grep -o '/[^ )]*'); do
