@@ -6,7 +6,7 @@ export SOURCE_DATE_EPOCH=1700000000 PROGRAM=$UDOCKER NATIVE=$UDOCKER
 check "release" env OUT="$WORK/one" "$top/packaging/release.sh"
 check "once more" env OUT="$WORK/two" "$top/packaging/release.sh"
 check_same "the same bytes" "$(cat one/SHA256SUMS)" "$(cat two/SHA256SUMS)"
-check_same "of five files" 5 "$(grep -c . one/SHA256SUMS | head -1)"
+check_same "of four files" 4 "$(grep -c . one/SHA256SUMS | head -1)"
 check "the sums are right" sh -c 'cd one && sha256sum -c --quiet SHA256SUMS'
 version=$(cat "$top/packaging/VERSION")
 works() { "$1/usr/bin/udocker" -q run --nobanner --rm hello echo works; }
