@@ -66,12 +66,14 @@ check_output "PMI-2" "$want" submit --mpi=pmi2 -n 4 "$UDOCKER" -q run --nobanner
 
 mkdir "$WORK/b" && ln -s "$("$UDOCKER" inspect -p c)" "$WORK/b/rootfs"
 check "a bundle for Slurm's containers" "$WORK/udocker-runc" spec --rootless -b "$WORK/b"
+jq '.root.readonly = false' "$WORK/b/config.json" > "$WORK/b/new" && mv "$WORK/b/new" "$WORK/b/config.json"
 check_output "srun --container" "$(printf 'NAME="musl test"\njobs-own')" submit -n 1 --job-name=jobs-own --container="$WORK/b" sh -c 'cat /etc/os-release; echo $SLURM_JOB_NAME'
 check_status 4 "its exit status" submit -n 1 --container="$WORK/b" sh -c 'exit 4'
 submit -n 1 --container="$WORK/b" --job-name=long sh -c 'trap "echo ended > /tmp/udocker-ended; exit 0" TERM; echo started; while :; do sleep 0.1; done' > long.out 2>/dev/null & task=$!
 wait_for grep -q started long.out
 check "scancel" scancel --name=long
 wait $task
+wait_for test -s "$WORK/b/rootfs/tmp/udocker-ended"
 check_same "the container's program is told" ended "$(cat "$WORK/b/rootfs/tmp/udocker-ended")"
 cd ..
 
