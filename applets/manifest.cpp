@@ -18,7 +18,7 @@ constexpr cli::Option kOptions[] = {
 };
 
 int run(const cli::Arguments& args) {
-  const std::string& action = args.word(0, "inspect");
+  const std::string& action = args.word(0, "what to do: inspect");
   if (action != "inspect") throw UsageError(cat("manifest does 'inspect' only, not '", printable(action), "'"));
   auto ref = oci::parse_image_ref(args.word(1, "image:tag or repository/image:tag"));
   args.at_most(2);

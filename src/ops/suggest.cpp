@@ -4,26 +4,24 @@
 #include "util/error.hpp"
 #include "util/strings.hpp"
 
-#include <algorithm>
-
 namespace udocker::ops {
 
 namespace {
 
 std::string sentence(const std::optional<std::string>& hint) { return hint ? cat(" (did you mean ", printable(*hint), "?)") : ""; }
 
+// The repository decides, then its tags: what all names share says nothing about one.
 std::optional<std::string> nearest_image(Session& session, const std::string& typed) {
   auto wanted = store::ImageName::find(typed);
-  std::vector<std::string> names, repositories;
-  for (const auto& image : session.repository().images().list()) {
-    names.push_back(image.name().text());
-    repositories.push_back(image.name().repository);
-  }
-  if (auto found = nearest(wanted ? wanted->text() : typed, names)) return found;
-  // Another tag of the same repository, or the repository alone nearly right.
+  std::vector<std::string> repositories, tags;
+  auto images = session.repository().images().list();
+  for (const auto& image : images) repositories.push_back(image.name().repository);
   auto repository = nearest(wanted ? wanted->repository : typed, repositories);
   if (!repository) return std::nullopt;
-  return names[static_cast<std::size_t>(std::find(repositories.begin(), repositories.end(), *repository) - repositories.begin())];
+  for (const auto& image : images)
+    if (image.name().repository == *repository) tags.push_back(image.name().tag);
+  auto tag = nearest(wanted ? wanted->tag : "latest", tags);
+  return cat(*repository, ":", tag ? *tag : tags.front());
 }
 
 std::optional<std::string> nearest_container(Session& session, const std::string& typed) {

@@ -48,6 +48,7 @@ for command in "rm gren" "setup gren" "clone gren" "export gren" "name gren x" "
   check_match "$command: a suggestion" "^Error: .* .did you mean green.." u $command
 done
 check_match "the beginning of an id" "did you mean $id" u inspect "${id:0:8}"
+check_match "a shared tag is not nearness" "no image nothing:test$" u rmi nothing:test
 check_match "nothing near: no suggestion" "^Error: image or container not found zzzzzzzz$" u inspect zzzzzzzz
 check "protect" u protect green
 check_status 1 "rm of a protected container" u rm green
