@@ -112,6 +112,8 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   writer.add("/");
   writer.add("");
   writer.add("first");
+  if (look.plan.kind == guest::ExecKind::dynamic) writer.add_hex(&look.plan.interpreter_key, sizeof look.plan.interpreter_key);
+  else writer.add("");
   if (!writer.end()) throw Error("the program's name is too long");
   std::vector<std::string> words{first.data(), name};
   if (look.plan.prefix_count) {

@@ -90,6 +90,9 @@ Shared make_shared(const std::vector<char>& view, const std::string& runtime, co
   size = (size + 4095) & ~std::size_t{4095};
   settings.plain_at = place(kPlainFiles * sizeof(std::uint64_t));
   settings.shared_at = place(sizeof(guest::Shared));
+  size = (size + 4095) & ~std::size_t{4095};
+  if (!cache.empty()) settings.window_at = place(kStubWindow);
+  if (size > kSettingsSpan) throw Error("the container's settings are too long");
   settings.size = static_cast<std::uint32_t>(size);
 
   if (::ftruncate(out.memory.get(), static_cast<off_t>(size))) throw_errno("size", "a file in memory");

@@ -2,7 +2,7 @@
 // on, and a cache from guest directory (as written) to its canonical guest directory. One flat block, usable in
 // private memory or in a shared mapping; lock-free, a torn entry is a miss.
 #pragma once
-#include "guest/path.hpp"
+#include "guest/elf_cache.hpp"
 
 namespace udocker::guest {
 
@@ -32,6 +32,7 @@ struct Shared {
   uint32_t now;         // coarse clock (seconds) kept by the engine; answers older than kCacheLife are void; 0: no clock
   uint64_t bloom[kBloomWords];
   CacheSlot slots[kCacheSlots];
+  ElfCache programs;
 };
 
 inline constexpr uint32_t kCacheLife = 2;

@@ -11,9 +11,22 @@ namespace {
 
 constexpr uint16_t kMaxHeaders = 64;
 
-long read_at(int fd, void* out, size_t size, uint64_t offset) {
-  return sys::call(__NR_pread64, fd, sys::address(out), static_cast<long>(size), static_cast<long>(offset));
-}
+// A file of which the beginning is known.
+struct Source {
+  int fd;
+  const char* head;
+  size_t size;
+
+  bool has(uint64_t offset, size_t count) const { return offset <= size && count <= size - offset; }
+  bool read(void* out, size_t count, uint64_t offset) const {
+    if (has(offset, count)) {
+      __builtin_memcpy(out, head + offset, count);
+      return true;
+    }
+    return sys::call(__NR_pread64, fd, sys::address(out), static_cast<long>(count), static_cast<long>(offset)) ==
+           static_cast<long>(count);
+  }
+};
 
 template <class Header>
 void take_header(const Header& header, ElfFacts& out) {
@@ -25,15 +38,16 @@ void take_header(const Header& header, ElfFacts& out) {
 }
 
 template <class Segment>
-long take_segments(int fd, const Segment* segments, uint64_t headers_offset, ElfFacts& out) {
+long take_segments(const Source& file, uint64_t headers_offset, ElfFacts& out) {
   bool saw_stack = false;
   out.low = ~uint64_t{0};
   for (uint16_t i = 0; i < out.header_count; ++i) {
-    const Segment& segment = segments[i];
+    Segment segment;
+    if (!file.read(&segment, sizeof segment, headers_offset + i * sizeof segment)) return -ENOEXEC;
     if (segment.p_type == PT_INTERP) {
       if (segment.p_filesz < 2 || segment.p_filesz > sizeof out.interpreter) return -ENOEXEC;
-      long size = read_at(fd, out.interpreter, segment.p_filesz, segment.p_offset);
-      if (size != static_cast<long>(segment.p_filesz) || out.interpreter[size - 1] != '\0') return -ENOEXEC;
+      if (!file.read(out.interpreter, segment.p_filesz, segment.p_offset) || out.interpreter[segment.p_filesz - 1] != '\0')
+        return -ENOEXEC;
       out.has_interpreter = true;
     } else if (segment.p_type == PT_GNU_STACK) {
       saw_stack = true;
@@ -54,35 +68,37 @@ long take_segments(int fd, const Segment* segments, uint64_t headers_offset, Elf
 }
 
 template <class Header, class Segment>
-long take(int fd, const char* bytes, ElfFacts& out) {
+long take(const Source& file, ElfFacts& out) {
   Header header;
-  __builtin_memcpy(&header, bytes, sizeof header);
+  if (file.size < sizeof header) return -ENOEXEC;
+  __builtin_memcpy(&header, file.head, sizeof header);
   take_header(header, out);
   if (header.e_type != ET_EXEC && header.e_type != ET_DYN) return -ENOEXEC;
   if (header.e_phentsize != sizeof(Segment) || header.e_phnum == 0 || header.e_phnum > kMaxHeaders) return -ENOEXEC;
-  Segment segments[kMaxHeaders];
-  size_t size = sizeof(Segment) * header.e_phnum;
-  if (read_at(fd, segments, size, header.e_phoff) != static_cast<long>(size)) return -ENOEXEC;
-  return take_segments(fd, segments, header.e_phoff, out);
+  return take_segments<Segment>(file, header.e_phoff, out);
 }
 
 }  // namespace
 
 long read_elf(int fd, ElfFacts& out) {
+  char head[kElfHead];
+  long size = sys::call(__NR_pread64, fd, sys::address(head), sizeof head, 0);
+  return size < 0 ? size : parse_elf(fd, head, static_cast<size_t>(size), out);
+}
+
+long parse_elf(int fd, const char* head, size_t size, ElfFacts& out) {
   out.is_64 = out.relocatable = out.has_interpreter = out.executable_stack = false;
   out.machine = out.header_count = out.header_size = 0;
   out.entry = out.headers_address = out.low = out.high = 0;
   out.alignment = 4096;
   out.segment_count = 0;
-  char bytes[64];
-  long size = read_at(fd, bytes, sizeof bytes, 0);
-  if (size < 0) return size;
-  if (size < 52 || __builtin_memcmp(bytes, ELFMAG, 4) != 0) return -ENOEXEC;
-  if (bytes[EI_DATA] != ELFDATA2LSB) return -ENOEXEC;
-  out.is_64 = bytes[EI_CLASS] == ELFCLASS64;
-  if (out.is_64) return size < 64 ? -ENOEXEC : take<Elf64_Ehdr, Elf64_Phdr>(fd, bytes, out);
-  if (bytes[EI_CLASS] != ELFCLASS32) return -ENOEXEC;
-  return take<Elf32_Ehdr, Elf32_Phdr>(fd, bytes, out);
+  if (size < 52 || __builtin_memcmp(head, ELFMAG, 4) != 0) return -ENOEXEC;
+  if (head[EI_DATA] != ELFDATA2LSB) return -ENOEXEC;
+  out.is_64 = head[EI_CLASS] == ELFCLASS64;
+  Source file{fd, head, size};
+  if (out.is_64) return take<Elf64_Ehdr, Elf64_Phdr>(file, out);
+  if (head[EI_CLASS] != ELFCLASS32) return -ENOEXEC;
+  return take<Elf32_Ehdr, Elf32_Phdr>(file, out);
 }
 
 }  // namespace udocker::guest

@@ -28,5 +28,8 @@ inline constexpr uint16_t kMachineX86 = 3, kMachineArm = 40, kMachineX86_64 = 62
 
 // Reads the headers of an open file. 0, -ENOEXEC (not ELF, or broken), -errno.
 long read_elf(int fd, ElfFacts& out);
+// The same with the file's first bytes already read: most headers lie in them.
+inline constexpr size_t kElfHead = 1024;
+long parse_elf(int fd, const char* head, size_t size, ElfFacts& out);
 
 }  // namespace udocker::guest

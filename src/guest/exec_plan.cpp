@@ -29,6 +29,10 @@ class Planner {
     for (int depth = 0;; ++depth) {
       if (depth > kMaxScripts) return -ELOOP;
       if ((result = check(depth == 0 ? owners : nullptr, depth == 0)) < 0) return result;
+      if (known_) {
+        keep_program();
+        return program();
+      }
       long fd = sys::open(found_.host.c_str(), kReadOnly);
       if (fd == -EACCES && depth == 0) return unreadable();
       if (fd < 0) return fd;
@@ -50,18 +54,24 @@ class Planner {
     return size;
   }
 
+  // Finds the file and its stat.
   long name(int directory, Text path, Follow follow) {
-    long result = resolve(place_, work_, directory, path, follow, found_);
-    if (result < 0) return result;
-    if (found_.last == Last::missing) return -ENOENT;
-    return 0;
+    long result = resolve(place_, work_, directory, path, Follow::no, found_);
+    if (result == 0 && found_.magic == Magic::none) {
+      result = look_at(sys::kNoFollow);
+      if (result != 0 || (stat_.mode & sys::kTypeMask) != sys::kTypeLink) return result;
+      if (follow == Follow::no) return -ELOOP;
+    }
+    if ((result = resolve(place_, work_, directory, path, follow, found_)) < 0) return result;
+    return found_.last == Last::missing ? -ENOENT : look_at(0);
   }
+
+  long look_at(int flags) { return sys::fstatat(sys::kAtCwd, found_.host.c_str(), &stat_, flags); }
 
   long descriptor(int directory) {
     long result = host_of_descriptor(place_, directory, found_.host);
     if (result < 0) return result;
-    sys::Stat stat;
-    bool named = found_.host.c_str()[0] == '/' && sys::lstat(found_.host.c_str(), &stat) == 0;
+    bool named = found_.host.c_str()[0] == '/' && look_at(sys::kNoFollow) == 0;
     if (named && host_to_guest(*place_.view, found_.host.text(), found_.guest)) return 0;
     // A file without a name (memfd, deleted): by its place in /proc.
     proc_prefix(place_, found_.host);
@@ -69,16 +79,19 @@ class Planner {
     found_.host.append_number(static_cast<uint64_t>(directory));
     found_.guest.assign("/proc/self/fd/");
     found_.guest.append_number(static_cast<uint64_t>(directory));
-    return 0;
+    return look_at(0);
   }
 
-  long check(const Owners* owners, bool first) {
-    sys::Stat stat;
-    long result = sys::fstatat(sys::kAtCwd, found_.host.c_str(), &stat, 0);
-    if (result < 0) return result;
+  // May the file be executed? Its headers are taken from the cache where they are known.
+  long check(const Owners* owners, bool first) { return check(owners, first, plan_.program_elf); }
+  long check(const Owners* owners, bool first, ElfFacts& facts) {
+    const sys::Stat& stat = stat_;
     if ((stat.mode & sys::kTypeMask) != sys::kTypeRegular) return -EACCES;
-    result = sys::call(__NR_faccessat, sys::kAtCwd, sys::address(found_.host.c_str()), 1);
-    if (result < 0) return result;
+    known_ = place_.shared && find_elf(&place_.shared->programs, ContentKey(stat), facts);
+    if (!known_) {
+      long result = sys::call(__NR_faccessat, sys::kAtCwd, sys::address(found_.host.c_str()), 1);
+      if (result < 0) return result;
+    }
     if (!first) return 0;
     plan_.mode = stat.mode;
     plan_.uid = stat.uid == place_.view->host_uid ? place_.view->uid : stat.uid;
@@ -99,6 +112,10 @@ class Planner {
     return 0;
   }
 
+  void keep_facts(const ElfFacts& facts) {
+    if (place_.shared) keep_elf(&place_.shared->programs, ContentKey(stat_), facts);
+  }
+
   void keep_program() {
     plan_.program.assign(found_.host.text());
     plan_.program_guest.assign(found_.guest.text());
@@ -106,13 +123,16 @@ class Planner {
 
   // 1: it was a script, its interpreter is the first word of the prefix.
   long look(int fd, int directory, Text path, bool empty_path) {
-    char head[kShebangMax + 1];
-    long size = sys::call(__NR_pread64, fd, sys::address(head), kShebangMax, 0);
+    char head[kElfHead];
+    long size = sys::call(__NR_pread64, fd, sys::address(head), sizeof head, 0);
     if (size < 0) return size;
-    head[size] = '\0';
-    if (size >= 2 && head[0] == '#' && head[1] == '!') return script(head + 2, directory, path, empty_path);
-    long result = read_elf(fd, plan_.program_elf);
+    if (size >= 2 && head[0] == '#' && head[1] == '!') {
+      head[size < static_cast<long>(kShebangMax) ? size : static_cast<long>(kShebangMax)] = '\0';
+      return script(head + 2, directory, path, empty_path);
+    }
+    long result = parse_elf(fd, head, static_cast<size_t>(size), plan_.program_elf);
     if (result < 0) return result;
+    keep_facts(plan_.program_elf);
     keep_program();
     return program();
   }
@@ -192,12 +212,16 @@ class Planner {
     Text interpreter(plan_.program_elf.interpreter);
     long result = name(sys::kAtCwd, interpreter, Follow::yes);
     if (result < 0) return result;
-    if ((result = check(nullptr, false)) < 0) return result;
-    long fd = sys::open(found_.host.c_str(), kReadOnly);
-    if (fd < 0) return fd;
-    result = read_elf(static_cast<int>(fd), plan_.interpreter_elf);
-    sys::close(static_cast<int>(fd));
-    if (result < 0) return result == -ENOEXEC ? -ELIBBAD : result;
+    if ((result = check(nullptr, false, plan_.interpreter_elf)) < 0) return result;
+    if (!known_) {
+      long fd = sys::open(found_.host.c_str(), kReadOnly);
+      if (fd < 0) return fd;
+      result = read_elf(static_cast<int>(fd), plan_.interpreter_elf);
+      sys::close(static_cast<int>(fd));
+      if (result < 0) return result == -ENOEXEC ? -ELIBBAD : result;
+      keep_facts(plan_.interpreter_elf);
+    }
+    plan_.interpreter_key = ContentKey(stat_);
     plan_.interpreter.assign(found_.host.text());
     plan_.interpreter_guest.assign(found_.guest.text());
     plan_.kind = ExecKind::dynamic;
@@ -208,6 +232,8 @@ class Planner {
   Workspace& work_;
   ExecPlan& plan_;
   Resolved& found_;
+  sys::Stat stat_;
+  bool known_ = false;  // the headers came from the cache
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
 // What an execve becomes: walks #! lines, looks at the ELF headers, finds the interpreter in the view.
 #pragma once
-#include "guest/elf.hpp"
+#include "guest/elf_cache.hpp"
 #include "guest/memory.hpp"
 #include "guest/resolve.hpp"
 #include "guest/table.hpp"
@@ -22,6 +22,7 @@ struct ExecPlan {
   HostPath interpreter;         // PT_INTERP's host path
   GuestPath interpreter_guest;
   ElfFacts program_elf, interpreter_elf;
+  ContentKey interpreter_key;
   uint32_t mode = 0, uid = 0, gid = 0;  // of the first file named, emulated values, for set-id bits
   // argv[0] is replaced by these words (interpreter of a script, its argument, the script's guest path), in order.
   char prefix[2 * kPathMax];    // NUL-terminated words one after the other

@@ -209,6 +209,20 @@ void do_openat2(const Step& step) {
   if (step.decision.action != Action::answer) step.put(2, &how, sizeof how);
 }
 
+namespace {
+
+// In the process itself a name without slashes needs no look at the way to it. False: it is a link to follow, or the
+// emulated owner may see more than the kernel lets us.
+bool stat_name(const Step& step, int directory, Follow follow, sys::Stat& stat, long& result) {
+  Task& task = step.task;
+  if (!task.place.self || !plain_name(step, directory, task.input, Follow::no)) return false;
+  result = sys::fstatat(directory, task.input.c_str(), &stat, sys::kNoFollow);
+  if (result == -EACCES && step.fake_root()) return false;
+  return result != 0 || follow == Follow::no || !is_link(stat);
+}
+
+}  // namespace
+
 void do_stat(const Step& step) {
   Task& task = step.task;
   int directory = directory_of(step, step.row.dir);
@@ -232,10 +246,16 @@ void do_stat(const Step& step) {
   }
   Follow follow = follow_of(step);
   if (!step.fake() && follow == Follow::no && plain_name(step, directory, task.input, follow)) return;
+  long result;
+  if (stat_name(step, directory, follow, stat, result)) {
+    if (result < 0) return step.answer(result);
+    show_owner(step, directory, task.input.c_str(), sys::kNoFollow, stat);
+    return give_stat(step, out, stat);
+  }
   int flags;
   Resolved& found = task.first;
   if (!locate(step, directory, Follow::no, found, flags)) return;
-  long result = sys::fstatat(sys::kAtCwd, found.host.c_str(), &stat, flags);
+  result = sys::fstatat(sys::kAtCwd, found.host.c_str(), &stat, flags);
   if (result == 0 && follow == Follow::yes && is_link(stat)) {
     if (!locate(step, directory, Follow::yes, found, flags)) return;
     result = sys::fstatat(sys::kAtCwd, found.host.c_str(), &stat, flags);
@@ -351,6 +371,13 @@ void do_access(const Step& step) {
   bool read_only = (mode & 2) && step.view().has(kHasReadOnly);
   if (!step.fake() && !read_only && plain_name(step, directory, task.input, follow)) return;
   Resolved& found = task.first;
+  // Whether a file of ours is there and can be read needs no second look at what is not a link.
+  if (follow == Follow::yes && !(mode & 3)) {
+    sys::Stat stat;
+    if (!map_path(step, directory, task.input, Follow::no, found)) return;
+    bool plain = found.magic == Magic::none && sys::lstat(found.host.c_str(), &stat) == 0 && !is_link(stat);
+    if (plain && (!(mode & 4) || (stat.uid == step.view().host_uid && (stat.mode & 0400)))) return step.answer(0);
+  }
   if (!map_path(step, directory, task.input, follow, found)) return;
   if (read_only && found.read_only()) return step.answer(-EROFS);
   constexpr int kFaccessat2 = 439;

@@ -12,7 +12,7 @@ struct Place {
   const View* view = nullptr;
   Shared* shared = nullptr;  // null: no cache
   Text root = "/";           // canonical guest path of its root directory (chroot)
-  int pid = 0, tid = 0;      // as seen in the host's /proc
+  int pid = 0, tid = 0;      // as seen in the host's /proc; 0: this thread's own (only with `self`), see pid_of
   bool self = false;         // this code runs inside that very process: /proc/self may be used
   bool want_type = false;    // Resolved::type is needed
   void* context = nullptr;

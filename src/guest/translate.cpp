@@ -99,6 +99,8 @@ void do_path(const Step& step) {
   if (take_path(step, step.row.path, task.input) != Taken::path) return;
   Follow follow = follow_of(step);
   if (plain_name(step, directory, task.input, follow)) return;
+  // Asked for as a directory, the whole path is looked up in the cache.
+  if (step.row.op == Op::chdir && task.input.text()[0] == '/') task.input.append("/.");
   if (map_path(step, directory, task.input, follow, task.first)) step.put_path(step.row.path, task.first.host);
 }
 

@@ -66,7 +66,7 @@ struct Task {
   // Notes that the additional entries of this directory descriptor were given; true if they had been before. Null: none
   // are added.
   bool (*listing_ended)(void* context, int descriptor) = nullptr;
-  int engine_pid = 0;            // process that runs this code (its /proc/PID/fd holds extra_fd); equals place.pid in-process
+  int engine_pid = 0;            // process that runs this code (its /proc/PID/fd holds extra_fd); 0: pid_of(place)
   // Working space; contents are void between calls except what the last Decision points to.
   Workspace work;
   GuestPath input, input2;  // the paths as the program wrote them

@@ -36,8 +36,7 @@ void prepare(Slot* slot) {
   Process& self = me();
   task.place.view = self.view;
   task.place.shared = self.shared;
-  task.place.root = self.root.text();
-  task.place.pid = task.place.tid = owner_pid();
+  task.place.root = self.root_text();
   task.place.self = true;
   task.place.context = slot;
   task.place.program_of = program_of;
@@ -46,7 +45,6 @@ void prepare(Slot* slot) {
   task.identity = self.view->has(guest::kFakeIds) ? &self.identity : nullptr;
   task.owners = self.owners.is_open() ? &self.owners : nullptr;
   task.chroot_to = &self.root;
-  task.engine_pid = task.place.pid;
 }
 
 long run(const guest::Decision& decision, Slot* slot) {
@@ -151,14 +149,14 @@ long translated(Slot* slot) {
 
 long carry_out(const Trap& trap) {
   switch (trap.number) {
+    case __NR_mmap:
+      return on_mmap(trap);
     case __NR_rt_sigaction:
       return on_sigaction(trap);
     case __NR_rt_sigprocmask:
       return on_sigprocmask(trap);
     case __NR_sigaltstack:
       return on_sigaltstack(trap);
-    case __NR_mmap:
-      return on_mmap(trap);
     case __NR_clone3:
       return -ENOSYS;
     default:

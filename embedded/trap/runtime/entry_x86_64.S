@@ -102,9 +102,20 @@ trap_memory_begin:
     .global trap_copy_in, trap_copy_out
 trap_copy_in:
 trap_copy_out:
-    mov %rdx, %rcx
+    cmp $512, %rdx
+    ja 3f
+1:  sub $8, %rdx
+    jb 2f
+    mov (%rsi), %rax
+    mov %rax, (%rdi)
+    add $8, %rsi
+    add $8, %rdi
+    jmp 1b
+2:  add $8, %rdx
+3:  mov %rdx, %rcx
+    jz 4f
     rep movsb
-    xor %eax, %eax
+4:  xor %eax, %eax
     ret
 
     .global trap_copy_text

@@ -68,10 +68,12 @@ long run_program(Slot* slot) {
   words.add(program);
   words.add(plan.kind == guest::ExecKind::dynamic ? plan.interpreter.text() : guest::Text(""));
   words.add(plan.program_guest.text());
-  words.add(self.root.text());
+  words.add(self.root_text());
   if (changed) words.add_hex(&identity, sizeof identity);
   else words.add("");
   words.add("");
+  if (plan.kind == guest::ExecKind::dynamic) words.add_hex(&plan.interpreter_key, sizeof plan.interpreter_key);
+  else words.add("");
   if (!words.end()) return -E2BIG;
 
   char* name = memory + kWordsSize;

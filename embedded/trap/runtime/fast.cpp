@@ -10,7 +10,7 @@ namespace {
 
 constexpr uint32_t kPath = 010000000, kTemporary = 020000000;
 
-bool knows_open2 = true;
+bool lacks_open2 = false;
 
 struct Opening {
   int directory;
@@ -75,14 +75,14 @@ bool open_at_once(Slot* slot, long& result) {
       result = trap_final_call(__NR_openat, open.directory, address(path.data), flags, static_cast<long>(open.mode), 0, 0);
       break;
     case Shape::relative: {
-      if (!knows_open2) return false;
+      if (lacks_open2) return false;
       auto& how = *reinterpret_cast<open_how*>(task.small);
       how.flags = open.flags;
       how.mode = creates ? open.mode & 07777 : 0;
       how.resolve = RESOLVE_NO_SYMLINKS;
       result = trap_final_call(__NR_openat2, open.directory, address(path.data), address(&how), sizeof how, 0, 0);
       if (result == -ENOSYS) {
-        knows_open2 = false;
+        lacks_open2 = true;
         return false;
       }
       break;

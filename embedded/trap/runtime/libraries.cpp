@@ -6,20 +6,19 @@
 #include <linux/fcntl.h>
 #include <linux/mman.h>
 
-extern "C" void trap_site_entry();
+extern "C" {
+void trap_site_entry();
+[[gnu::section(".bss.0table")]] udocker::trap::SiteTable trap_site_table;
+}
 
 namespace udocker::trap {
 namespace {
 
-constexpr uint64_t kPage = 4096, kMaxFile = 24u << 20, kStubCapacity = kStubRegion - 0x1000;
-constexpr long kNoReplace = 0x100000;
+constexpr uint64_t kPage = 4096, kMaxFile = 24u << 20, kStubCapacity = kStubRegion;
 constexpr uint64_t up(uint64_t value) { return (value + kPage - 1) & ~(kPage - 1); }
 
-uint64_t key_of(const guest::sys::Stat& stat) {
-  uint64_t words[] = {stat.dev, stat.ino, static_cast<uint64_t>(stat.size), static_cast<uint64_t>(stat.mtime),
-                      static_cast<uint64_t>(stat.mtime_ns), static_cast<uint64_t>(stat.ctime),
-                      static_cast<uint64_t>(stat.ctime_ns)};
-  return guest::hash_text({reinterpret_cast<const char*>(words), sizeof words}) | 1;
+uint64_t hash_of(const guest::ContentKey& key) {
+  return guest::hash_text({reinterpret_cast<const char*>(key.word), sizeof key.word}) | 1;
 }
 
 uint64_t& plain_entry(uint64_t key) {
@@ -39,7 +38,7 @@ void cache_path(guest::HostPath& out, guest::Text prefix, uint64_t value) {
 uint32_t take_region(uint64_t key) {
   guest::HostPath path;
   for (uint32_t region = 0; region < kMaxRegions; ++region) {
-    cache_path(path, "region-", region);
+    cache_path(path, "place-", region);
     long fd = guest::sys::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
     if (!failed(fd)) {
       guest::sys::close(static_cast<int>(fd));
@@ -86,10 +85,10 @@ void patch(Work& work, const guest::ElfFacts& facts, uint64_t key) {
 }
 
 // Writes the copy, or an empty file when there is nothing to patch, under its name in the cache.
-void make_copy(int fd, const guest::sys::Stat& stat, uint64_t key, const guest::HostPath& path) {
+void make_copy(int fd, uint64_t size, uint64_t key, const guest::HostPath& path) {
   guest::ElfFacts facts;
   Work work;
-  work.size = static_cast<uint64_t>(stat.size);
+  work.size = size;
   bool elf = guest::read_elf(fd, facts) == 0 && facts.is_64 && work.size <= kMaxFile;
   long made = call(__NR_mmap, 0, static_cast<long>(elf ? work.size : kPage), PROT_READ | PROT_WRITE,
                    elf ? MAP_PRIVATE : MAP_PRIVATE | MAP_ANONYMOUS, elf ? fd : -1, 0);
@@ -127,60 +126,77 @@ bool read_tail(int fd, CopyTail& tail) {
   if (size < static_cast<long>(sizeof tail)) return false;
   return call(__NR_pread64, fd, address(&tail), sizeof tail, size - static_cast<long>(sizeof tail)) ==
              static_cast<long>(sizeof tail) &&
-         tail.magic == kCopyMagic;
+         tail.magic == kCopyMagic && tail.region < kMaxRegions && tail.stubs_size <= kStubCapacity;
+}
+
+uint64_t& key_in_region(uint32_t region) { return const_cast<Settings*>(me().settings)->copy_of_region[region]; }
+
+// The region whose stubs are those of the copy; kMaxRegions: not in the window yet.
+uint32_t region_of(uint64_t key) {
+  for (uint32_t region = 0; region < kMaxRegions; ++region)
+    if (__atomic_load_n(&key_in_region(region), __ATOMIC_ACQUIRE) == key) return region;
+  return kMaxRegions;
+}
+
+// Puts a copy's stubs into the window. False: another copy has the region, or just now somebody writes there.
+bool publish(int fd, uint64_t key, const CopyTail& tail) {
+  constexpr uint64_t kWriting = 2;
+  uint64_t held = 0;
+  if (!__atomic_compare_exchange_n(&key_in_region(tail.region), &held, kWriting, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+    for (int i = 0; held == kWriting && i < 1000; ++i) {
+      call(__NR_sched_yield);
+      held = __atomic_load_n(&key_in_region(tail.region), __ATOMIC_ACQUIRE);
+    }
+    return held == key;
+  }
+  auto* place = const_cast<char*>(me().text(me().settings->window_at)) + tail.region * kStubRegion;
+  long size = static_cast<long>(tail.stubs_size);
+  bool good = call(__NR_pread64, fd, address(place), size, static_cast<long>(tail.stubs_at)) == size;
+  __atomic_store_n(&key_in_region(tail.region), good ? key : 0, __ATOMIC_RELEASE);
+  return good;
 }
 
 }  // namespace
 
-Copy find_copy(int fd) {
+Copy find_copy(const guest::ContentKey& file, int fd, const char* original) {
   Copy copy;
   if (!me().patches) return copy;
-  guest::sys::Stat stat;
-  if (call(__NR_fstat, fd, address(&stat)) || (stat.mode & guest::sys::kTypeMask) != guest::sys::kTypeRegular) return copy;
-  uint64_t key = key_of(stat);
+  uint64_t key = hash_of(file);
   uint64_t& plain = plain_entry(key);
   if (__atomic_load_n(&plain, __ATOMIC_RELAXED) == key) return copy;
   guest::HostPath path;
-  cache_path(path, "lib-", key);
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    long opened = guest::sys::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (opened == -ENOENT && attempt == 0) {
-      make_copy(fd, stat, key, path);
-      continue;
-    }
-    if (failed(opened)) break;
+  cache_path(path, "copy-", key);
+  long opened = guest::sys::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  copy.region = region_of(key);
+  if (!failed(opened) && copy.region < kMaxRegions) {
+    copy.fd = static_cast<int>(opened);
+    return copy;
+  }
+  if (opened == -ENOENT) {
+    long source = fd >= 0 ? fd : guest::sys::open(original, O_RDONLY | O_CLOEXEC);
+    if (!failed(source)) make_copy(static_cast<int>(source), file.word[2], key, path);
+    if (!failed(source) && fd < 0) guest::sys::close(static_cast<int>(source));
+    opened = guest::sys::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  }
+  if (!failed(opened)) {
     CopyTail tail;
     copy.fd = static_cast<int>(opened);
-    if (read_tail(copy.fd, tail)) {
+    if (read_tail(copy.fd, tail) && publish(copy.fd, key, tail)) {
       copy.region = tail.region;
-      copy.stubs_at = tail.stubs_at;
-      copy.stubs_size = tail.stubs_size;
       return copy;
     }
     guest::sys::close(copy.fd);
     copy.fd = -1;
-    break;
   }
   __atomic_store_n(&plain, key, __ATOMIC_RELAXED);
   return copy;
 }
 
 bool adopt_copy(const Copy& copy, uint64_t bias) {
-  uint64_t data = kStubsAt + copy.region * kStubRegion, table = data + kPage;
-  long page = call(__NR_mmap, static_cast<long>(data), kPage, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | kNoReplace, -1, 0);
-  if (failed(page)) return false;
-  if (static_cast<uint64_t>(page) != data) {
-    call(__NR_munmap, page, kPage);
-    return false;
-  }
-  *reinterpret_cast<StubData*>(data) = {bias, reinterpret_cast<uint64_t>(trap_site_entry)};
-  long stubs = call(__NR_mmap, static_cast<long>(table), static_cast<long>(copy.stubs_size), PROT_READ | PROT_EXEC,
-                    MAP_PRIVATE | kNoReplace, copy.fd, static_cast<long>(copy.stubs_at));
-  if (static_cast<uint64_t>(stubs) == table) return true;
-  if (!failed(stubs)) call(__NR_munmap, stubs, static_cast<long>(copy.stubs_size));
-  call(__NR_munmap, page, kPage);
-  return false;
+  uint64_t none = 0;
+  trap_site_table.entry = reinterpret_cast<uint64_t>(trap_site_entry);
+  return __atomic_compare_exchange_n(&trap_site_table.bias[copy.region], &none, bias, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ||
+         none == bias;
 }
 
 long on_mmap(const Trap& trap) {
@@ -190,12 +206,18 @@ long on_mmap(const Trap& trap) {
                 static_cast<long>(flags), fd, static_cast<long>(arg[5]));
   };
   int fd = static_cast<int>(arg[4]);
+  if (!(arg[2] & PROT_EXEC) || (arg[2] & PROT_WRITE) || (arg[3] & MAP_ANONYMOUS) || !(arg[3] & MAP_PRIVATE))
+    return map(arg[0], arg[3], fd);
   Copy copy;
-  if ((arg[2] & PROT_EXEC) && !(arg[2] & PROT_WRITE) && !(arg[3] & MAP_ANONYMOUS) && (arg[3] & MAP_PRIVATE)) copy = find_copy(fd);
+  guest::sys::Stat stat;
+  if (call(__NR_fstat, fd, address(&stat)) == 0 && (stat.mode & guest::sys::kTypeMask) == guest::sys::kTypeRegular)
+    copy = find_copy(guest::ContentKey(stat), fd, nullptr);
   if (copy.fd < 0) return map(arg[0], arg[3], fd);
   guest::ElfFacts facts;
   long result = -ENOEXEC;
-  if (guest::read_elf(copy.fd, facts) == 0) {
+  guest::ContentKey key(stat);
+  bool known = guest::find_elf(&me().shared->programs, key, facts);
+  if (known || guest::read_elf(copy.fd, facts) == 0) {
     for (uint32_t i = 0; i < facts.segment_count; ++i) {
       const guest::ElfSegment& segment = facts.segments[i];
       uint64_t page_offset = segment.file_offset & ~(kPage - 1);
@@ -204,6 +226,7 @@ long on_mmap(const Trap& trap) {
       if (failed(result)) break;
       uint64_t bias = static_cast<uint64_t>(result) + (segment.file_offset - arg[5]) - segment.address;
       if (!adopt_copy(copy, bias)) result = map(static_cast<uint64_t>(result), arg[3] | MAP_FIXED, fd);
+      else if (!known && (stat.mode & 0111) == 0111) guest::keep_elf(&me().shared->programs, key, facts);
       break;
     }
   }
@@ -212,10 +235,11 @@ long on_mmap(const Trap& trap) {
 }
 
 uint64_t resume_address(uint64_t pc) {
-  if (pc < kStubsAt || pc >= kStubsAt + kMaxRegions * kStubRegion) return pc;
-  auto* code = reinterpret_cast<const unsigned char*>(pc);  // cmp $x,%rax; mov data,%rcx; lea offset(%rcx),%rcx
+  if (pc - kStubsAt >= kStubWindow) return pc;
+  // The second half of a stub, see write_stub: cmp (6), mov $table (10), mov bias(%rcx) (7), lea offset(%rcx).
+  auto* code = reinterpret_cast<const unsigned char*>(pc);
   auto value = [&](size_t at) { return static_cast<uint32_t>(code[at] | code[at + 1] << 8 | code[at + 2] << 16 | code[at + 3] << 24); };
-  return reinterpret_cast<const StubData*>(static_cast<uint64_t>(value(10)))->bias + value(17);
+  return *reinterpret_cast<const uint64_t*>(kSiteTableAt + value(19)) + value(26);
 }
 
 uint64_t site_size(uint64_t pc) { return resume_address(pc) == pc ? 7 : 8; }

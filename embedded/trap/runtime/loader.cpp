@@ -21,17 +21,9 @@ long protection_of(uint32_t flags) {
   return (flags & 4 ? PROT_READ : 0) | (flags & 2 ? PROT_WRITE : 0) | (flags & 1 ? PROT_EXEC : 0);
 }
 
-// An address range of its own for a relocatable image; negative errno on failure.
-long reserve(uint64_t span, uint64_t alignment, uint64_t hint) {
+// An address range of its own for an image aligned beyond pages; negative errno on failure.
+long reserve(uint64_t span, uint64_t alignment) {
   constexpr long kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-  if (hint) {
-    long made = map(hint & ~(alignment - 1), span, PROT_NONE, kFlags | kNoReplace, -1, 0);
-    if (!failed(made)) {
-      if (static_cast<uint64_t>(made) == (hint & ~(alignment - 1))) return made;
-      call(__NR_munmap, made, static_cast<long>(span));  // before 4.17 the flag is only a hint
-    }
-  }
-  if (alignment <= kPage) return map(0, span, PROT_NONE, kFlags, -1, 0);
   long made = map(0, span + alignment, PROT_NONE, kFlags, -1, 0);
   if (failed(made)) return made;
   uint64_t begin = static_cast<uint64_t>(made), aligned = (begin + alignment - 1) & ~(alignment - 1);
@@ -41,10 +33,21 @@ long reserve(uint64_t span, uint64_t alignment, uint64_t hint) {
   return static_cast<long>(aligned);
 }
 
-long map_segment(int fd, const guest::ElfSegment& segment, uint64_t bias) {
+// Maps the whole range in the manner of its first segment, the others then go over it. `at` 0: anywhere.
+long map_range(int fd, const guest::ElfSegment& first, uint64_t span, uint64_t at) {
+  long flags = MAP_PRIVATE | (at ? kNoReplace : 0);
+  long made = first.file_size ? map(at, span, protection_of(first.flags), flags, fd, down(first.file_offset))
+                              : map(at, span, PROT_NONE, flags | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (failed(made) || !at || static_cast<uint64_t>(made) == at) return made;
+  call(__NR_munmap, made, static_cast<long>(span));  // before 4.17 the flag is only a hint
+  return -EEXIST;
+}
+
+// `mapped`: the file's part is there already.
+long map_segment(int fd, const guest::ElfSegment& segment, uint64_t bias, bool mapped) {
   uint64_t begin = segment.address + bias, file_end = begin + segment.file_size, end = begin + segment.memory_size;
   long protection = protection_of(segment.flags);
-  if (segment.file_size) {
+  if (segment.file_size && !mapped) {
     long made = map(down(begin), file_end - down(begin), protection, MAP_PRIVATE | MAP_FIXED, fd,
                     segment.file_offset - (begin - down(begin)));
     if (failed(made)) return made;
@@ -65,20 +68,23 @@ long map_segment(int fd, const guest::ElfSegment& segment, uint64_t bias) {
 long map_image(int fd, Where where, uint64_t random, Image& image) {
   const guest::ElfFacts& facts = image.facts;
   uint64_t low = down(facts.low), span = up(facts.high) - low;
-  if (facts.relocatable) {
-    uint64_t alignment = facts.alignment < kPage ? kPage : facts.alignment;
-    uint64_t hint = where == Where::program_area ? kProgramArea + random * kPage : 0;
-    long at = reserve(span, alignment, hint);
-    if (failed(at)) return at;
-    image.bias = static_cast<uint64_t>(at) - low;
+  const guest::ElfSegment& first = facts.segments[0];
+  bool in_order = down(first.address) == low;
+  long at;
+  if (!facts.relocatable) {
+    at = in_order ? map_range(fd, first, span, low) : map_range(fd, {}, span, low);
+  } else if (facts.alignment > kPage) {
+    at = reserve(span, facts.alignment);
+    in_order = false;
   } else {
-    long at = map(low, span, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | kNoReplace, -1, 0);
-    if (failed(at)) return at;
-    if (static_cast<uint64_t>(at) != low) return -EEXIST;
+    at = where == Where::program_area ? map_range(fd, in_order ? first : guest::ElfSegment{}, span, kProgramArea + random * kPage) : -EEXIST;
+    if (failed(at)) at = map_range(fd, in_order ? first : guest::ElfSegment{}, span, 0);
   }
+  if (failed(at)) return at;
+  image.bias = static_cast<uint64_t>(at) - low;
   image.end = up(facts.high) + image.bias;
   for (uint32_t i = 0; i < facts.segment_count; ++i)
-    if (long result = map_segment(fd, facts.segments[i], image.bias)) return result;
+    if (long result = map_segment(fd, facts.segments[i], image.bias, in_order && i == 0)) return result;
   // Holes between segments belong to nobody, as after the kernel's loader.
   for (uint32_t i = 0; i + 1 < facts.segment_count; ++i) {
     uint64_t end = up(facts.segments[i].address + facts.segments[i].memory_size) + image.bias;

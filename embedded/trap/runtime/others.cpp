@@ -77,7 +77,7 @@ bool mapped_file(int pid, uint64_t place, guest::HostPath& path, char* buffer) {
 
 bool program_of(void* context, int pid, guest::GuestPath& out) {
   if (pid == owner_pid()) {
-    out.assign(me().program.text());
+    out.assign(me().program);
     return true;
   }
   auto* slot = static_cast<Slot*>(context);

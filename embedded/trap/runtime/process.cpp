@@ -1,11 +1,20 @@
 #include "embedded/trap/runtime/process.hpp"
 
+#include <linux/mman.h>
+
 #include <new>
 
 namespace udocker::trap {
 namespace {
 
-alignas(Process) char storage[sizeof(Process)];
+[[gnu::section(".bss.1hot")]] alignas(Process) char storage[sizeof(Process)];
+
+// Wiped at fork, so that a child with memory of its own can be told from one without.
+struct alignas(4096) OwnerPage {
+  int pid;
+};
+[[gnu::section(".bss.9owner")]] OwnerPage owner;
+[[gnu::section(".bss.1hot")]] bool owner_known;
 
 size_t length(const char* text) {
   size_t size = 0;
@@ -26,14 +35,18 @@ void say(const char* first, const char* second, const char* third) {
 Process& me() { return *reinterpret_cast<Process*>(storage); }
 void make_me() { new (storage) Process; }
 
-int owner_pid() {
-  int* page = me().pid_page;
-  if (!page) return static_cast<int>(call(__NR_getpid));
-  if (*page == 0) *page = static_cast<int>(call(__NR_getpid));
-  return *page;
+void note_owner() {
+  owner_known = call(__NR_madvise, address(&owner), sizeof owner, MADV_WIPEONFORK) == 0;
+  owner.pid = static_cast<int>(call(__NR_getpid));
 }
 
-bool in_borrowed_memory() { return me().pid_page && owner_pid() != call(__NR_getpid); }
+int owner_pid() {
+  if (!owner_known) return static_cast<int>(call(__NR_getpid));
+  if (owner.pid == 0) owner.pid = static_cast<int>(call(__NR_getpid));
+  return owner.pid;
+}
+
+bool in_borrowed_memory() { return owner_known && owner_pid() != call(__NR_getpid); }
 
 void die(const char* what, const char* object, long error) {
   say("udocker-trap: ", what);

@@ -10,14 +10,15 @@ struct Process {
   const Settings* settings = nullptr;
   const guest::View* view = nullptr;
   guest::Shared* shared = nullptr;
-  int* pid_page = nullptr;        // wiped at fork
   bool fast_mark = false;         // the processor lets us read the thread pointer
   bool patches = false;           // T1, and a dynamic program: others have loaders of their own (valgrind, emulators)
   bool identity_changed = false;  // it differs from the view's start; get*id stop by a stacked filter
   guest::Owners owners;
   guest::Identity identity{};
-  guest::GuestPath root;     // "/" or where chroot() went
-  guest::GuestPath program;  // what /proc/self/exe shows
+  guest::Text program;      // what /proc/self/exe shows; lies on the stack, before all the guest may write to
+  guest::GuestPath root;    // where chroot() went; empty: nowhere
+
+  guest::Text root_text() const { return root.empty() ? guest::Text("/") : root.text(); }
 
   const char* text(uint32_t at) const { return reinterpret_cast<const char*>(settings) + at; }
 };
@@ -25,6 +26,7 @@ struct Process {
 Process& me();
 void make_me();  // once, at start
 
+void note_owner();  // once, at start
 // Process id of the memory's owner: a vfork child sees its parent's.
 int owner_pid();
 // True in a child that shares its parent's memory.

@@ -30,7 +30,7 @@ struct Action {  // the kernel's struct sigaction
 };
 
 // What the guest believes to be installed for the signals whose real handler is ours.
-Action kept[65];
+[[gnu::section(".bss.1hot")]] Action kept[65];
 
 constexpr bool is_fault(int signal) { return signal == SIGSEGV || signal == SIGBUS; }
 constexpr bool is_peeked(int signal) { return signal == 32 || signal == 33; }
@@ -141,20 +141,18 @@ AltStack shown_stack(const AltStack& real, uint64_t sp) {
 
 }  // namespace
 
-void start_signals() {
+void start_signals(bool first) {
   Action old;
   for (int signal : {SIGSEGV, SIGBUS}) {
-    set_action(signal, nullptr, &old);
+    Action ours = fault_action({});
+    set_action(signal, &ours, &old);
     kept[signal] = {old.handler == kIgnore ? kIgnore : kDefault, 0, 0, 0};
-    Action ours = fault_action(kept[signal]);
-    set_action(signal, &ours, nullptr);
   }
-  set_action(SIGSYS, nullptr, &old);
-  kept[SIGSYS] = {old.handler == kIgnore ? kIgnore : kDefault, 0, 0, 0};
   Action ours{entry(trap_sigsys_entry), SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTORER, entry(trap_restorer), 0};
-  set_action(SIGSYS, &ours, nullptr);
+  set_action(SIGSYS, &ours, &old);
+  kept[SIGSYS] = {old.handler == kIgnore ? kIgnore : kDefault, 0, 0, 0};
   uint64_t mask = kSysBit;
-  call(__NR_rt_sigprocmask, SIG_UNBLOCK, address(&mask), 0, 8);
+  if (first) call(__NR_rt_sigprocmask, SIG_UNBLOCK, address(&mask), 0, 8);
 }
 
 void signals_before_exec() {

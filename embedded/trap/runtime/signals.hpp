@@ -4,8 +4,8 @@
 
 namespace udocker::trap {
 
-// Installs the handlers; called once per program, before the filter exists.
-void start_signals();
+// Installs the handlers; called once per program. `first`: SIGSYS may still be blocked.
+void start_signals(bool first);
 // Before an execve: an ignored fault signal must be ignored by the kernel too.
 void signals_before_exec();
 void signals_after_failed_exec();

@@ -2,25 +2,21 @@
 //
 // A site `mov $nr,%eax; syscall` (7 bytes) becomes `jmp *table[i]`, and so does `syscall; cmp $imm32,%rax` (8 bytes)
 // where the number was loaded shortly before. The table and its stubs live at a fixed low address, one region per
-// copy, so that the copy's code pages and the stubs are the same in all processes and stay shared. A site is left
-// alone when any byte sequence of the code could be a jump into its middle.
+// copy, so that the copy's code pages and the stubs are the same in all processes and stay shared; what differs, the
+// place of the code, stubs read from SiteTable. A site is left alone when any byte sequence of the code could be a jump
+// into its middle.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
 
 namespace udocker::trap {
 
-inline constexpr uint64_t kCopyMagic = 0x3179706f6374726b;
+inline constexpr uint64_t kCopyMagic = 0x3379706f6374726b;
 
 // Last bytes of a copy.
 struct CopyTail {
   uint64_t magic, stubs_at, stubs_size, original_size;
   uint32_t region, sites;
-};
-
-// A stub's data page: where the code is mapped, and trap_site_entry.
-struct StubData {
-  uint64_t bias, entry;
 };
 
 struct Code {  // an executable segment of the file, in memory
@@ -36,6 +32,6 @@ bool is_hot(uint32_t number);
 size_t patch_sites(const Code& code, uint32_t region, unsigned char* stubs, size_t capacity, uint32_t* count);
 
 inline constexpr uint32_t kMaxSites = 220;
-inline constexpr size_t kStubSize = 48;
+inline constexpr size_t kStubSize = 64;
 
 }  // namespace udocker::trap

@@ -24,25 +24,29 @@ class Assembler {
     at += 4;
     return *this;
   }
-  void load_bias(uint64_t data) { bytes("\x48\x8b\x0c\x25", 4).word(data); }          // mov data,%rcx
-  void add_offset(uint64_t offset) { bytes("\x48\x8d\x89", 3).word(offset); }         // lea offset(%rcx),%rcx
-  void jump_through(uint64_t pointer) { bytes("\xff\x24\x25", 3).word(pointer); }     // jmp *pointer
+  Assembler& address(uint64_t value) { return word(value).word(value >> 32); }
+  void add_offset(uint64_t offset) { bytes("\x48\x8d\x89", 3).word(offset); }      // lea offset(%rcx),%rcx
+  void jump_through(uint64_t pointer) { bytes("\xff\x24\x25", 3).word(pointer); }  // jmp *pointer
   unsigned char* at;
 };
 
-void write_stub(unsigned char* out, const guest::CallSite& site, uint64_t resume, uint64_t data) {
+void write_stub(unsigned char* out, const guest::CallSite& site, uint64_t resume, uint32_t region) {
   Assembler code(out);
+  uint64_t bias = offsetof(SiteTable, bias) + 8 * region;
   if (site.size == 7) {
-    code.load_bias(data);
+    code.bytes("\x49\xbb", 2).address(kSiteTableAt);  // mov $table,%r11
+    code.bytes("\x49\x8b\x8b", 3).word(bias);        // mov bias(%r11),%rcx
     code.add_offset(resume);
     code.bytes("\xb8", 1).word(site.number);  // mov $number,%eax
-    code.jump_through(data + 8);
+    code.bytes("\x41\xff\x23", 3);           // jmp *(%r11)
     return;
   }
-  code.bytes("\x48\x8d\x0d", 3).word(7);  // lea behind the jump,%rcx
-  code.jump_through(data + 8);
-  code.bytes("\x48\x3d", 2).word(site.compare);  // cmp $compare,%rax
-  code.load_bias(data);
+  code.bytes("\x48\x8d\x0d", 3).word(13);          // lea behind the jump,%rcx
+  code.bytes("\x49\xbb", 2).address(kSiteTableAt);  // mov $table,%r11
+  code.bytes("\x41\xff\x23", 3);                   // jmp *(%r11)
+  code.bytes("\x48\x3d", 2).word(site.compare);     // cmp $compare,%rax
+  code.bytes("\x48\xb9", 2).address(kSiteTableAt);  // mov $table,%rcx
+  code.bytes("\x48\x8b\x89", 3).word(bias);        // mov bias(%rcx),%rcx
   code.add_offset(resume);
   code.bytes("\xff\xe1", 2);  // jmp *%rcx
 }
@@ -58,7 +62,7 @@ bool is_hot(uint32_t number) {
     case __NR_fchownat: case __NR_newfstatat: case __NR_unlinkat: case __NR_renameat: case __NR_linkat:
     case __NR_symlinkat: case __NR_readlinkat: case __NR_fchmodat: case __NR_faccessat: case __NR_utimensat:
     case __NR_renameat2: case __NR_statx: case __NR_openat2: case __NR_faccessat2: case 452:
-    case __NR_rt_sigprocmask: case __NR_rt_sigaction: case __NR_getxattr: case __NR_lgetxattr:
+    case __NR_rt_sigprocmask: case __NR_rt_sigaction: case __NR_mmap: case __NR_getxattr: case __NR_lgetxattr:
     case __NR_listxattr: case __NR_llistxattr:
       return true;
     default:
@@ -69,7 +73,7 @@ bool is_hot(uint32_t number) {
 size_t patch_sites(const Code& code, uint32_t region, unsigned char* stubs, size_t capacity, uint32_t* count) {
   guest::CallSite found[kMaxSites];
   const uint32_t sites = guest::find_call_sites(code.bytes, code.size, is_hot, found, kMaxSites);
-  uint64_t data = kStubsAt + region * kStubRegion, table = data + 0x1000;
+  uint64_t table = kStubsAt + region * kStubRegion;
   size_t stubs_at = (sites * 8 + 15) & ~size_t{15};
   uint32_t used = 0;
   for (uint32_t i = 0; i < sites; ++i) {
@@ -77,7 +81,7 @@ size_t patch_sites(const Code& code, uint32_t region, unsigned char* stubs, size
     if (site.dropped) continue;
     size_t at = stubs_at + used * kStubSize;
     if (at + kStubSize > capacity) break;
-    write_stub(stubs + at, site, code.address + site.at + site.size, data);
+    write_stub(stubs + at, site, code.address + site.at + site.size, region);
     put_word(stubs + used * 8, table + at);
     put_word(stubs + used * 8 + 4, 0);
     unsigned char* here = code.bytes + site.at;

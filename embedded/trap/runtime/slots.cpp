@@ -12,10 +12,18 @@ namespace {
 constexpr size_t kPerChunk = 32, kChunks = 2048;
 constexpr uint64_t kNear = 256 * 1024;  // frames of one stack that belong together
 
-Slot* chunks[kChunks];
+// The first chunk lies in the runtime's own zeros, so that small programs map nothing.
+alignas(4096) char first_chunk[sizeof(Slot) * kPerChunk];
+Slot* chunks[kChunks];  // the others; index 0 is unused
+// The thread whose slot is the very first one, so that a process with one thread touches few pages.
+[[gnu::section(".bss.1hot")]] uint64_t home;
+
+Slot* find_chunk(size_t index) {
+  return index == 0 ? reinterpret_cast<Slot*>(first_chunk) : __atomic_load_n(&chunks[index], __ATOMIC_ACQUIRE);
+}
 
 Slot* chunk_at(size_t index) {
-  Slot* chunk = __atomic_load_n(&chunks[index], __ATOMIC_ACQUIRE);
+  Slot* chunk = find_chunk(index);
   if (chunk) return chunk;
   size_t bytes = sizeof(Slot) * kPerChunk;
   long made = call(__NR_mmap, 0, static_cast<long>(bytes), PROT_READ | PROT_WRITE,
@@ -30,8 +38,8 @@ Slot* chunk_at(size_t index) {
 
 bool take(Slot& slot) {
   int32_t expected = 0;
-  return __atomic_load_n(&slot.busy, __ATOMIC_RELAXED) == 0 &&
-         __atomic_compare_exchange_n(&slot.busy, &expected, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+  // Looking first would fault twice in a fresh page.
+  return __atomic_compare_exchange_n(&slot.busy, &expected, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
 // A trap left by siglongjmp: the same thread is now above its frames, on the same stack.
@@ -40,7 +48,8 @@ bool abandoned(const Slot& slot, uint64_t mark, uint64_t sp) {
 }
 
 Slot* search(uint64_t mark, uint64_t sp) {
-  size_t start = ((mark >> 12) ^ (mark >> 20) ^ (sp >> 24)) % kPerChunk;
+  if (home == 0) home = mark;
+  size_t start = mark == 0 || mark == home ? 0 : 1 + ((mark >> 12) ^ (mark >> 20) ^ (sp >> 24)) % (kPerChunk - 1);
   for (size_t c = 0; c < kChunks; ++c) {
     Slot* chunk = chunk_at(c);
     if (!chunk) return nullptr;
@@ -98,7 +107,7 @@ Slot* slot_above(uint64_t sp) {
   uint64_t mark = thread_mark(me().fast_mark);
   Slot* best = nullptr;
   for (size_t c = 0; c < kChunks; ++c) {
-    Slot* chunk = __atomic_load_n(&chunks[c], __ATOMIC_ACQUIRE);
+    Slot* chunk = find_chunk(c);
     if (!chunk) break;
     for (size_t i = 0; i < kPerChunk; ++i) {
       Slot& slot = chunk[i];

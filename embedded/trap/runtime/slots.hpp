@@ -32,10 +32,10 @@ struct Slot {
   const Trap* trap;
   char* extra;  // grown on demand, kept with the slot
   size_t extra_size;
+  guest::Call call;
+  guest::Decision decision;
   OwnGuest memory;
   guest::Task task;
-  guest::Decision decision;
-  guest::Call call;
 };
 
 // Never fails but by running out of memory (null).

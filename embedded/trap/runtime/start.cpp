@@ -66,33 +66,47 @@ Stack read_stack(uint64_t* raw) {
   return stack;
 }
 
-int open_text(guest::Text path, int mode = O_RDONLY) {
-  guest::HostPath host;
-  host.assign(path);
-  long fd = guest::sys::open(host.c_str(), mode | O_CLOEXEC);
-  if (failed(fd)) die("cannot open", host.c_str(), fd);
+// Words are not terminated; what follows one is the next one's length, which has been read by then.
+const char* terminated(guest::Text word) {
+  const_cast<char*>(word.data)[word.size] = '\0';
+  return word.data;
+}
+
+int open_word(guest::Text path, int mode = O_RDONLY) {
+  long fd = guest::sys::open(terminated(path), mode | O_CLOEXEC);
+  if (failed(fd)) die("cannot open", path.data, fd);
   return static_cast<int>(fd);
 }
 
-void map_settings(guest::Text path) {
-  int fd = open_text(path, O_RDWR);
-  guest::sys::Stat stat;
-  if (call(__NR_fstat, fd, address(&stat))) die("cannot read the container's settings");
-  long made = call(__NR_mmap, kSettingsAt, stat.size, PROT_READ | PROT_WRITE, MAP_SHARED | kNoReplace, fd, 0);
-  guest::sys::close(fd);
+// Returns the open settings: the stubs are mapped from them later.
+int map_settings(guest::Text path) {
+  int fd = open_word(path, O_RDWR);
+  long made = call(__NR_mmap, kSettingsAt, kSettingsSpan, PROT_READ | PROT_WRITE, MAP_SHARED | kNoReplace, fd, 0);
   if (made != static_cast<long>(kSettingsAt)) die("cannot map the container's settings", "", made);
   auto* settings = reinterpret_cast<Settings*>(made);
   if (settings->magic != kMagic) die("the container's settings are of another version");
-  settings->raw_call = reinterpret_cast<uint64_t>(trap_final_call);
+  auto raw_call = reinterpret_cast<uint64_t>(trap_final_call);
+  if (settings->raw_call != raw_call) settings->raw_call = raw_call;
   me().settings = settings;
   me().view = reinterpret_cast<const guest::View*>(me().text(settings->view_at));
   me().shared = const_cast<guest::Shared*>(reinterpret_cast<const guest::Shared*>(me().text(settings->shared_at)));
+  return fd;
+}
+
+// T1: before the guest's own memory is laid out, but behind a program that is linked to this place.
+bool map_stubs(int settings) {
+  uint32_t at = me().settings->window_at;
+  if (!at) return false;
+  long made = call(__NR_mmap, kStubsAt, kStubWindow, PROT_READ | PROT_EXEC, MAP_SHARED | kNoReplace, settings, at);
+  if (made == static_cast<long>(kStubsAt)) return true;
+  if (!failed(made)) call(__NR_munmap, made, kStubWindow);
+  return false;
 }
 
 void read_state(const Stack& stack, const guest::Text* words) {
   me().fast_mark = (stack.aux(AT_HWCAP2) & kHasFsgsbase) != 0;
-  me().program.assign(words[kProgramGuestWord]);
-  me().root.assign(words[kRootWord]);
+  me().program = {terminated(words[kProgramGuestWord]), words[kProgramGuestWord].size};
+  if (!(words[kRootWord] == "/")) me().root.assign(words[kRootWord]);
   const guest::View& view = *me().view;
   if (words[kIdentityWord].empty()) {
     guest::start_identity(me().identity, view.uid, view.gid);
@@ -104,33 +118,42 @@ void read_state(const Stack& stack, const guest::Text* words) {
   if (view.owners_size)
     me().owners.open(view.at(view.owners, view.owners_size).data, view.root().data, guest::Owners::Mode::read_write,
                       guest::Owners::Descriptors::none);
-  long page = call(__NR_mmap, 0, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (!failed(page) && !call(__NR_madvise, page, kPage, MADV_WIPEONFORK)) me().pid_page = reinterpret_cast<int*>(page);
+  note_owner();
 }
 
 int program_descriptor(guest::Text word) {
-  if (!word.starts_with("fd:")) return open_text(word);
+  if (!word.starts_with("fd:")) return open_word(word);
   int fd = 0;
   for (size_t i = 3; i < word.size; ++i) fd = fd * 10 + (word[i] - '0');
   return fd;
 }
 
 void load(int fd, Where where, uint64_t random, Image& image, const char* name) {
-  long result = guest::read_elf(fd, image.facts);
-  if (!result) result = map_image(fd, where, random, image);
+  long result = map_image(fd, where, random, image);
   if (result) die("cannot load", name, result);
 }
 
-// The interpreter's patched copy where there is one and its stubs can be mapped.
-void load_interpreter(int fd, Image& image) {
-  Copy copy = find_copy(fd);
-  if (copy.fd >= 0) {
-    load(copy.fd, Where::mapping_area, 0, image, "the program's interpreter");
-    bool adopted = adopt_copy(copy, image.bias);
-    guest::sys::close(copy.fd);
-    if (adopted) return;
-  }
-  load(fd, Where::mapping_area, 0, image, "the program's interpreter");
+void load_program(int fd, uint64_t random, Image& image, const char* name) {
+  guest::sys::Stat stat;
+  bool known = call(__NR_fstat, fd, address(&stat)) == 0 &&
+               guest::find_elf(&me().shared->programs, guest::ContentKey(stat), image.facts);
+  if (long result = known ? 0 : guest::read_elf(fd, image.facts)) die("cannot load", name, result);
+  load(fd, Where::program_area, random, image, name);
+}
+
+// The interpreter's patched copy where there is one.
+void load_interpreter(guest::Text word, guest::Text key_word, Image& image) {
+  constexpr const char* kName = "the program's interpreter";
+  guest::ContentKey key;
+  if (!read_hex(key_word, &key, sizeof key)) die("cannot load", kName);
+  const char* path = terminated(word);
+  Copy copy = find_copy(key, -1, path);
+  int fd = copy.fd >= 0 ? copy.fd : open_word(word);
+  bool known = guest::find_elf(&me().shared->programs, key, image.facts);
+  if (long result = known ? 0 : guest::read_elf(fd, image.facts)) die("cannot load", kName, result);
+  load(fd, Where::mapping_area, 0, image, kName);
+  if (copy.fd >= 0) adopt_copy(copy, image.bias);
+  guest::sys::close(fd);
 }
 
 // What /proc shows of this process, and where brk grows. Old kernels without the call keep the heap behind the runtime.
@@ -193,23 +216,21 @@ extern "C" [[noreturn]] void trap_start(uint64_t* raw) {
   make_me();
   guest::Text words[kStartWords];
   if (!split_words(stack.words, words, kStartWords)) die("this program is the runtime of udocker-trap and is started by it");
-  map_settings(words[kSettingsWord]);
+  bool first = !words[kFirstWord].empty();
+  int settings = map_settings(words[kSettingsWord]);
   read_state(stack, words);
-  start_signals();
+  start_signals(first);
 
   uint64_t random[2] = {};
   if (!(call(__NR_personality, 0xffffffff) & kNoRandom)) call(__NR_getrandom, address(random), sizeof random, 0);
   Image program, interpreter;
   int fd = program_descriptor(words[kProgramWord]);
-  load(fd, Where::program_area, random[0] & 0xfffffff, program, stack.exec_name);
+  load_program(fd, random[0] & 0xfffffff, program, stack.exec_name);
   guest::sys::close(fd);
   bool dynamic = !words[kInterpreterWord].empty();
-  me().patches = dynamic && (me().settings->flags & kPatch);
-  if (dynamic) {
-    fd = open_text(words[kInterpreterWord]);
-    load_interpreter(fd, interpreter);
-    guest::sys::close(fd);
-  }
+  me().patches = dynamic && (me().settings->flags & kPatch) && map_stubs(settings);
+  guest::sys::close(settings);
+  if (dynamic) load_interpreter(words[kInterpreterWord], words[kKeyWord], interpreter);
   stack.set_aux(AT_PHDR, program.headers());
   stack.set_aux(AT_PHENT, program.facts.header_size);
   stack.set_aux(AT_PHNUM, program.facts.header_count);
@@ -227,7 +248,7 @@ extern "C" [[noreturn]] void trap_start(uint64_t* raw) {
     call(__NR_mprotect, static_cast<long>(reinterpret_cast<uint64_t>(raw) & ~(kPage - 1)), kPage,
          PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN);
   describe_memory(stack, program, program.end + (random[1] & 0x1fff) * kPage);
-  if (!words[kFirstWord].empty()) {
+  if (first) {
     if (call(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) die("the kernel knows no PR_SET_NO_NEW_PRIVS");
     install(me().settings->filter_at, me().settings->filter_count);
   }

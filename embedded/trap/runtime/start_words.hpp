@@ -6,7 +6,7 @@
 namespace udocker::trap {
 
 // The order of the texts.
-enum StartWord { kSettingsWord, kProgramWord, kInterpreterWord, kProgramGuestWord, kRootWord, kIdentityWord, kFirstWord, kStartWords };
+enum StartWord { kSettingsWord, kProgramWord, kInterpreterWord, kProgramGuestWord, kRootWord, kIdentityWord, kFirstWord, kKeyWord, kStartWords };
 
 // Writes "LENGTH:TEXT" one after the other.
 class WordWriter {

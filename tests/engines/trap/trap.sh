@@ -76,7 +76,7 @@ import os
 fd = os.memfd_create("x", os.MFD_CLOEXEC); os.write(fd, open("/bin/echo", "rb").read()); os.execve(fd, ["echo", "hi"], os.environ)'
   check_output "$mode: musl, dynamic" "musl 0 17" "${start[@]}" -r "$WORK/musl" /usr/bin/musl-stat /etc/os-release
   check_output "$mode: musl, static" "bin" "${start[@]}" -r "$WORK/musl" /bin/sh -c 'cd / && echo b*'
-  check_output "$mode: leftovers are killed" "" "${on[@]}" sh -c 'sleep 1000 & exit 0'
+  check_output "$mode: leftovers are killed" "" "${on[@]}" sh -c "sleep 100$$ & exit 0"
 done
 cp "$UDOCKER" root/src/udocker-trap
 on=("${T1[@]}" -r "$WORK/root" -w /)
@@ -87,7 +87,7 @@ else
   skip "this build cannot run inside the test root"
 fi
 check_output "without any privilege" hello setpriv --no-new-privs --bounding-set=-all "${on[@]}" echo hello
-pgrep -u "$(id -u)" -f 'sleep 1000' >/dev/null && fail "a leftover process lives on" || ok
+pgrep -u "$(id -u)" -f "sleep 100$$" >/dev/null && fail "a leftover process lives on" || ok
 if command -v objdump >/dev/null; then
   check_match "patched sites are whole instructions" "^[1-9][0-9]+ sites, none false$" python3 "$here/sites_check.py" "$WORK/lib/copies" \
     root/usr/lib/x86_64-linux-gnu/libc.so.6 root/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2
