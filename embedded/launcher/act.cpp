@@ -149,8 +149,10 @@ bool Actor::overlay(const Step& step, int lower, int upper) {
     std::string path = host::fd_path(work_fd.get());
     data += cat(",upperdir=", host::fd_path(upper), ",workdir=", path);
     std::string place = host::fd_path(lower);
-    for (const char* extra : {in_user_namespace_ ? ",userxattr,uuid=null" : ",uuid=null", in_user_namespace_ ? ",userxattr" : ""})
-      if (::mount("overlay", place.c_str(), "overlay", 0, (data + extra).c_str()) == 0) return true;
+    // volatile: or the whole file system below would be written out when the container ends. Kernels differ in the rest.
+    std::string user = in_user_namespace_ ? ",userxattr" : "";
+    for (const char* extra : {",volatile,uuid=null", ",volatile", ""})
+      if (::mount("overlay", place.c_str(), "overlay", 0, (data + user + extra).c_str()) == 0) return true;
     log::debug("launcher", cat("no overlay on ", step.target, ": error ", errno));
     return false;
   }
