@@ -153,6 +153,8 @@ demo: ready-build ## build the program and run a container with it, as an ordina
 	$(Q)$(MAKE) all && packaging/demo.sh
 test: ready-test ## build, then pass the tests: checks of the tree, unit tests, end-to-end suites
 	$(Q)$(MAKE) check-layers all $(B)/unit_tests && $(if $(SUITES),,tests/toolchain/smoke.sh $(TARGET) &&) CONFIG=$(CONFIG) tests/run $(SUITES)
+test-aarch64: ready-test ## the aarch64 build: unit tests under qemu-user, modes P F R in a virtual machine (two minutes)
+	$(Q)$(MAKE) TARGET=aarch64-linux-musl all build/release-aarch64-linux-musl/unit_tests && tests/aarch64/run
 release: all ## make the packages in build/packages
 	$(Q)packaging/release.sh $(TARGET)
 bench: all ## measure side by side with what this machine has
@@ -167,6 +169,6 @@ clean: ## remove build/
 	$(Q)rm -rf build
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
-.PHONY: all release unit ready-build ready-test deps check-layers format clean help demo test check bench
+.PHONY: all test-aarch64 release unit ready-build ready-test deps check-layers format clean help demo test check bench
 
 -include $(wildcard $(B)/obj/*/*.d $(B)/obj/*/*/*.d $(B)/obj/*/*/*/*.d $(B)/free/*/*/*.d $(B)/free/*/*/*/*.d $(B)/*.d)

@@ -490,11 +490,12 @@ void Engine::on_exit(Tracee& tracee) {
   }
   bool compat = tracee.call.abi == guest::Abi::i386;
   bool changed = false;
+  const long given = registers.result();  // on aarch64 the first argument's register holds it
   if (tracee.restore) {
     for (int i = 0; i < 6; ++i) registers.set_argument(i, tracee.call.arg[i], compat);
     changed = true;
   }
-  long result = tracee.force_result ? tracee.decision.answer : registers.result();
+  long result = tracee.force_result ? tracee.decision.answer : given;
   if (tracee.finishing) {
     prepare_task(tracee, registers);
     result = guest::finish(*task_, tracee.call, tracee.decision, result);

@@ -1,5 +1,6 @@
 #include "engine/auto_mode.hpp"
 
+#include "host/blob.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/json.hpp"
@@ -70,6 +71,7 @@ std::vector<ModeReport> judge_modes(const std::vector<host::Probe>& probes, bool
     const auto &files = find(Ability::own_files), &memory = find(Ability::memory_exec);
     if (row.executes_own_file && !files.works && !memory.works) lack(cat(describe(files), ", ", describe(memory)));
     if (row.mode == Mode::T1 && report.works && !files.works) report.note = cat("as T2, for want of ", describe(files));
+    if (family_of(row.mode) == Family::trap && host::blob::trap_runtime().empty()) lack("the trap engine, which is for x86_64");
     if (row.mode == Mode::S1 && !apptainer_installed) lack("apptainer or singularity");
     reports.push_back(std::move(report));
   }
