@@ -54,7 +54,7 @@ void Meter::count(const Entry& entry) {
   result.bytes += stored;
   if (options_.limits.bytes && result.bytes > options_.limits.bytes)
     throw Error(cat("unpacks to more than the limit of ", options_.limits.bytes, " bytes (setting max_unpacked_size)"));
-  if (options_.tick && result.entries % 256 == 0) options_.tick();
+  if (options_.tick && result.entries % 256 == 0) options_.tick(result);
 }
 
 Whiteout whiteout_of(std::string_view name, const ApplyOptions& options) {

@@ -23,15 +23,15 @@ struct Limits {
   std::uint64_t entries = 50'000'000;
 };
 
+struct ApplyResult {
+  std::uint64_t entries = 0, bytes = 0, skipped = 0;
+};
+
 struct ApplyOptions {
   Limits limits;
   std::string owners;  // path of the side store for owners, modes and devices; "" keeps none
   enum class Whiteouts { apply, keep } whiteouts = Whiteouts::apply;  // keep: a plain tar, names mean nothing
-  std::function<void()> tick;  // called now and then while working
-};
-
-struct ApplyResult {
-  std::uint64_t entries = 0, bytes = 0, skipped = 0;
+  std::function<void(const ApplyResult&)> tick;  // called now and then while working, with what is done so far
 };
 
 // Builds in the existing directory `root` (which should be empty) what the layers, lowest first, describe together.

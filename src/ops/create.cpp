@@ -6,6 +6,7 @@
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/log.hpp"
+#include "util/progress.hpp"
 #include "util/strings.hpp"
 
 #include <algorithm>
@@ -79,8 +80,14 @@ store::Container create_container(Session& session, const ImageContent& content,
   options.limits = unpack_limits(session.settings());
   store::NewContainer fresh = session.repository().containers().make();
   options.owners = fresh.directory() + "/owners";
-  options.tick = [&fresh] { fresh.refresh(); };
   try {
+    Progress progress(cat("unpacking ", content.image));
+    archive::ApplyResult shown;
+    options.tick = [&](const archive::ApplyResult& done) {
+      fresh.refresh();
+      progress.add(done.bytes - shown.bytes, done.entries - shown.entries);
+      shown = done;
+    };
     auto result = archive::apply_layers(fresh.root(), content.layers, options);
     log::debug("create", cat(result.entries, " entries, ", result.bytes, " bytes, ", result.skipped, " not needed"));
   } catch (Error& error) {

@@ -194,7 +194,7 @@ void unpack(Session& session, const ImportSource& source, store::NewContainer& f
   options.limits = unpack_limits(session.settings());
   options.owners = fresh.directory() + "/owners";
   options.whiteouts = archive::ApplyOptions::Whiteouts::keep;
-  options.tick = [&fresh] { fresh.refresh(); };
+  options.tick = [&fresh](const archive::ApplyResult&) { fresh.refresh(); };
   struct stat status {};
   bool again = source.file != "-" && ::stat(source.file.c_str(), &status) == 0 && S_ISREG(status.st_mode);
   auto result = again ? archive::apply_layers(fresh.root(), {layer}, options) : archive::apply_bottom_up(fresh.root(), {layer}, options);

@@ -30,9 +30,10 @@ std::uint64_t size_of(const std::string& path) {
 const char* access_mark(const store::Container& container) {
   struct stat st;
   std::string root = container.root();
+  if (::access(cat(root, "/.").c_str(), W_OK) == 0) return "W";
   if (::lstat(root.c_str(), &st) != 0) return "N";
   if (!S_ISDIR(st.st_mode) && !is_directory(root)) return "D";
-  return ::access(root.c_str(), W_OK) == 0 ? "W" : "R";
+  return "R";
 }
 
 std::string mode_text(Session& session, const store::Container& container) {
