@@ -125,6 +125,7 @@ int report(int socket, const Error& error) {
 int program_child(void* argument) {
   auto& spawn = *static_cast<Spawn*>(argument);
   try {
+    prepare_process(spawn.start);
     start_process(spawn.start);
   } catch (const Error& error) {
     ::_exit(report(spawn.socket, error));
@@ -203,7 +204,9 @@ void make_container(const Job& job, int socket) {
   start.in_user_namespace = in_user_namespace;
   start.preserve_fds = job.preserve_fds;
   start.mask = job.mask;
+  if (!job.comfort.init) prepare_process(start);
   if (job.wait_for_start) {
+    check_ids(job.config.process);
     send_signal(socket, Signal::created);
     wait_for_start(fifo.get());
   }
@@ -244,7 +247,10 @@ pid_t spawn_container(const Job& job, SocketPair& sockets) {
           if (entry) join_namespaces({*entry});
         pid_t child = raw_clone(flags | CLONE_PARENT);
         if (child < 0) throw_errno("make", "the namespaces of the container");
-        if (child == 0) container_main(job, sockets.child.get());
+        if (child == 0) {
+          sockets.parent.reset();
+          container_main(job, sockets.child.get());
+        }
         send_signal(number.child.get(), Signal::created, std::to_string(child));
         ::_exit(0);
       } catch (const Error& error) {
@@ -262,7 +268,10 @@ pid_t spawn_container(const Job& job, SocketPair& sockets) {
     return static_cast<pid_t>(parse_number(message.text).value_or(0));
   }
   pid_t child = raw_clone(flags);
-  if (child == 0) container_main(job, sockets.child.get());
+  if (child == 0) {
+    sockets.parent.reset();  // or errors after `create` would go to ourselves
+    container_main(job, sockets.child.get());
+  }
   if (child > 0) return child;
   int saved = errno;
   if (plan.new_user_namespace) throw NotSupported(host::explain_user_namespace_refusal(host::read_user_namespace_facts(), saved));

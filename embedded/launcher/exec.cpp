@@ -123,6 +123,7 @@ struct Exec {
     start.in_user_namespace = exec.in_user_namespace;
     start.preserve_fds = exec.preserve_fds;
     start.mask = exec.mask;
+    prepare_process(start);
     start_process(start);
   } catch (const Error& error) {
     try {

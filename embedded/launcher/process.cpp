@@ -199,7 +199,21 @@ std::vector<std::string> complete_environment(const oci::Process& process, bool 
   return out;
 }
 
-void start_process(const ProgramStart& start) {
+void check_ids(const oci::Process& process) {
+  auto check = [](const char* file, const char* what, std::uint32_t id) {
+    for (const auto& line : split(find_file(file).value_or("0 0 4294967295"), '\n')) {
+      auto words = split_words(line);
+      if (words.size() != 3) continue;
+      auto first = parse_number(words[0]), size = parse_number(words[2]);
+      if (first && size && id >= *first && id - *first < *size) return;
+    }
+    throw Error(cat("become ", what, " ", id, ": the container's user namespace maps no such id"));
+  };
+  check("/proc/self/uid_map", "user", process.uid);
+  check("/proc/self/gid_map", "group", process.gid);
+}
+
+void prepare_process(const ProgramStart& start) {
   const oci::Process& process = *start.process;
   bool lenient = start.comfort->lenient;
   apply_limits(process, lenient);
@@ -210,6 +224,11 @@ void start_process(const ProgramStart& start) {
     bool done = file && ::write(file.get(), text.data(), text.size()) > 0;
     if (!done && !lenient) throw_errno("set oom_score_adj to", text);
   }
+}
+
+void start_process(const ProgramStart& start) {
+  const oci::Process& process = *start.process;
+  bool lenient = start.comfort->lenient;
   apply_labels(process);
   apply_personality(start.personality);
   if (process.umask) ::umask(*process.umask);

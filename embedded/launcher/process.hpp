@@ -29,6 +29,10 @@ std::string find_executable(const oci::Process& process);
 // process.env, each name once (the last one counts), with HOME added from the container's /etc/passwd when it is missing, as other runtimes do.
 std::vector<std::string> complete_environment(const oci::Process& process, bool add_home);
 
+// Throws Error when an id of the program has no name in this user namespace: `create` says so, not the program's output.
+void check_ids(const oci::Process& process);
+// What can be set long before the program runs: limits, scheduling, OOM score. Throws Error.
+void prepare_process(const ProgramStart& start);
 // Becomes the program. Returns only by throwing Error.
 [[noreturn]] void start_process(const ProgramStart& start);
 

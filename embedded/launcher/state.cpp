@@ -17,7 +17,8 @@
 namespace udocker::launcher {
 
 std::string StateStore::default_root() {
-  if (::geteuid() == 0 && !path_exists("/run/.containerenv")) return "/run/udocker-runc";
+  // The root of a user namespace (Podman's) has no right to the host's /run.
+  if (::geteuid() == 0 && ::access("/run", W_OK) == 0) return "/run/udocker-runc";
   const char* runtime = std::getenv("XDG_RUNTIME_DIR");
   if (runtime && *runtime && ::access(runtime, W_OK) == 0) return cat(runtime, "/udocker-runc");
   return cat("/tmp/udocker-runc-", ::geteuid());

@@ -48,6 +48,22 @@ check_same "goes on" running "$(state d1 status)"
 check "delete --force" ours delete --force d1
 check "kill --all" sh -c '"$0" --root state run -d -b b k1 >/dev/null 2>&1 && "$0" --root state kill --all k1 KILL && sleep 0.3 && "$0" --root state delete k1' "$RUNC"
 
+# what cannot be is said by create, not by the program's end
+bundle limit 'p["rlimits"]=[{"type":"RLIMIT_NOFILE","soft":2000000000,"hard":2000000000}]' -- true
+check_match "create: a limit above what is allowed" "set RLIMIT_NOFILE" ours create -b limit w1
+bundle user 'p["user"]["uid"]=77' -- true
+check_match "create: a user that is not mapped" "become user 77: .* maps no such id" ours create -b user w2
+check_match "create: no such program" "no such file" ours create -b nosuch "w3$(bundle nosuch -- /no/such)"
+printf '#!/no/such/interpreter\n' > "$R/bin/broken"; chmod +x "$R/bin/broken"
+check "create: only the kernel knows" quietly ours create -b broken "w4$(bundle broken -- /bin/broken)"
+quietly ours delete --force w4
+bash -c '"$0" --root state create -b broken w5 2> late.err </dev/null >/dev/null' "$RUNC"; quietly ours start w5
+for _ in $(seq 100); do [ -s late.err ] && break; sleep 0.05; done
+check_match "start: the reason is on the program's standard error" "interpreter or loader is missing" cat late.err
+quietly ours delete --force w5; rm "$R/bin/broken"
+check_same "no state is left by any" "" "$(ls state)"
+check_output "the state's place for the root of a user namespace" "$WORK/run/udocker-runc" unshare -Ur sh -c '"$0" --debug list >/dev/null; "$0" create -b "$1" ns1 >/dev/null 2>&1 </dev/null; ls -d "$XDG_RUNTIME_DIR/udocker-runc"; "$0" delete --force ns1' "$RUNC" "$WORK/b"
+
 # preserved descriptors, terminal, console socket
 bundle fds -- sh -c 'cat <&3; readlink /proc/self/fd/4 || echo closed'
 check_same "--preserve-fds" "three closed" "$(echo three > three; ours run -b fds --preserve-fds 1 f1 3< three 4< three | xargs)"
