@@ -28,7 +28,7 @@ namespace {
 
 constexpr int kEventStop = 128;  // PTRACE_EVENT_STOP
 constexpr int kSyscallStop = SIGTRAP | 0x80;
-constexpr std::size_t kExtraKept = 64;
+constexpr std::size_t kExtraKept = 64, kNamesKept = 256;
 
 bool is_stop_signal(int signal) {
   return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
@@ -85,7 +85,8 @@ Engine::Engine(const guest::View& view, EngineOptions options)
 }
 
 Engine::~Engine() {
-  for (int fd : extra_) ::close(fd);
+  for (const Kept& kept : kept_)
+    for (int fd : kept.descriptors) ::close(fd);
   if (stub_fd_ >= 0) ::close(stub_fd_);
 }
 
@@ -413,19 +414,22 @@ void Engine::answer(Tracee& tracee, Registers& registers, long value) {
   resume(tracee);
 }
 
-void Engine::keep_extra(int fd) {
-  if (extra_.size() < kExtraKept) {
-    extra_.push_back(fd);
+void Engine::keep_extra(int fd, const guest::Row& row) {
+  // A socket is known by the name it was bound by, so the directory in it is kept for longer.
+  bool lasting = row.op == guest::Op::socket_name;
+  Kept& kept = kept_[lasting];
+  if (kept.descriptors.size() < (lasting ? kNamesKept : kExtraKept)) {
+    kept.descriptors.push_back(fd);
     return;
   }
-  ::close(extra_[next_extra_]);
-  extra_[next_extra_] = fd;
-  next_extra_ = (next_extra_ + 1) % kExtraKept;
+  int& oldest = kept.descriptors[kept.next++ % kept.descriptors.size()];
+  ::close(oldest);
+  oldest = fd;
 }
 
 void Engine::apply(Tracee& tracee, Registers& registers) {
   guest::Decision& decision = tracee.decision;
-  if (decision.extra_fd >= 0) keep_extra(decision.extra_fd);
+  if (decision.extra_fd >= 0) keep_extra(decision.extra_fd, *decision.row);
   bool compat = tracee.call.abi == guest::Abi::i386;
   switch (decision.action) {
     case guest::Action::answer:

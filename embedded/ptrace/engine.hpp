@@ -68,7 +68,7 @@ class Engine {
   bool scratch_ready(Tracee& tracee, Registers& registers);
   void apply(Tracee& tracee, Registers& registers);
   void answer(Tracee& tracee, Registers& registers, long value);
-  void keep_extra(int fd);
+  void keep_extra(int fd, const guest::Row& row);
   void inherit(Tracee& child, const Tracee& parent, uint64_t flags);
   Tracee& find_or_add(pid_t tid);
   void resume(Tracee& tracee, int signal = 0);
@@ -89,8 +89,11 @@ class Engine {
   int stub_fd_ = -1;
   int report_fd_ = -1;
   std::string stub_path_;
-  std::vector<int> extra_;
-  std::size_t next_extra_ = 0;
+  struct Kept {
+    std::vector<int> descriptors;
+    std::size_t next = 0;
+  };
+  Kept kept_[2];  // descriptors that tracees reach through /proc: for one call, and in names of sockets
   TraceeMemory memory_;
   guest::Owners owners_;
   std::unique_ptr<guest::Shared> shared_;

@@ -185,7 +185,7 @@ void Notifier::handle(const seccomp_notif& request) {
   if (const guest::Row* row = guest::find_row(call.abi, call.number)) engine_.replace_copies(tracee, *row, memory_);
   guest::Decision& decision = tracee.decision;
   guest::translate(task, call, decision);
-  if (decision.extra_fd >= 0) engine_.keep_extra(decision.extra_fd);
+  if (decision.extra_fd >= 0) engine_.keep_extra(decision.extra_fd, *decision.row);
   switch (decision.action) {
     case guest::Action::pass:
       return let_run(request.id);

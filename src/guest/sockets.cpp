@@ -245,6 +245,24 @@ void map_socketcall(const Step& step) {
   step.set_argument(1, place);
 }
 
+// The name of a socket in guest terms into task.input, also that of one that was bound by a shortened name.
+bool name_to_guest(Task& task, Text name) {
+  const View& view = *task.place.view;
+  HostPath& prefix = task.work.link;
+  prefix.assign("/proc/");
+  prefix.append_number(static_cast<uint64_t>(task.engine_pid));
+  prefix.append("/fd/");
+  size_t end = prefix.size();
+  if (name.size <= end || !(name.first(end) == prefix.text())) return host_to_guest(view, name, task.input);
+  while (end < name.size && name[end] != '/') ++end;
+  prefix.assign(name.first(end));
+  long size = sys::readlink(prefix.c_str(), task.text.buffer(), kPathMax - 1);
+  if (size <= 0) return false;
+  task.text.set_size(static_cast<size_t>(size));
+  task.text.append(name.from(end));
+  return host_to_guest(view, task.text.text(), task.input);
+}
+
 }  // namespace
 
 void do_socket(const Step& step) {
@@ -312,7 +330,7 @@ long finish_socket(Task& task, const Call& call, const Decision& decision, long 
   if (address.family != kUnix || address.path()[0] != '/') return result;
   size_t path_size = 0;
   while (path_size < got - 2 && address.path()[path_size]) ++path_size;
-  if (!host_to_guest(view, {address.path(), path_size}, task.input)) return result;
+  if (!name_to_guest(task, {address.path(), path_size})) return result;
   Text shown = task.input.text();
   auto full = static_cast<uint32_t>(2 + shown.size + 1);
   uint32_t fits = full < got ? full : got;

@@ -131,6 +131,12 @@ for n in ("a", "b"):
 a = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); a.bind("/tmp/dgram/a")
 b = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); b.bind("/tmp/dgram/b"); b.sendto(b"x", "/tmp/dgram/a")
 print(a.recvfrom(9)[1])'
+  # A name that does not fit on the host's side is the guest's own again.
+  long=$WORK/$(printf 'x%.0s' $(seq 90)) && mkdir -p "$long"
+  check_output "long names of sockets $how" "/tmp/name /tmp/name" ./udocker-proot --kill-on-exit $how -r / -b "$long:/tmp" -w / python3 -c '
+import os, socket
+a = socket.socket(socket.AF_UNIX); a.bind("/tmp/name"); a.listen(1)
+b = socket.socket(socket.AF_UNIX); b.connect("/tmp/name"); print(a.getsockname(), b.getpeername()); os.unlink("/tmp/name")'
 done
 # The tracer's memory with 200 processes.
 "${on[@]}" sh -c 'for i in $(seq 200); do sleep 60 & done; echo ready; read x' < <(sleep 60) > ready & pid=$!
