@@ -238,8 +238,8 @@ std::string view_options_help(const std::string& program) {
              "  -p, --port GUEST:HOST       use port HOST where the command says GUEST\n"
              "  -n, --netcoop               ports that are not mapped become free ones\n"
              "  -q, --qemu COMMAND          run programs of another machine by this emulator\n"
-             "  -l, --link2symlink          make symbolic links in place of hard links\n"
-             "  -H                          accepted for compatibility\n"
+             "  -l, --link2symlink          make hard links of symbolic links, where the file system has none\n"
+             "  -H, --hidden-files          leave what -l hides (.l2s.*) out of listings\n"
              "      --owners FILE           remember owners, modes and devices of an emulated root here\n"
              "      --trust-owners          that file belongs to the root, although it may not look so\n"
              "      --hostname NAME         show this node name\n"
@@ -278,6 +278,7 @@ std::vector<char> try_view(const ViewOptions& options, const std::string& stand_
     spec.flags |= guest::kFakeIds;
   if (options.fake_root) spec.flags |= guest::kFakeRoot;
   if (options.link_to_symlink) spec.flags |= guest::kLinkToSymlink;
+  if (options.hide_links) spec.flags |= guest::kHideLinks;
   if (options.any_port) spec.flags |= guest::kAnyPort;
   if (options.host_links) spec.flags |= guest::kHostLinks;
   spec.uid = options.ids ? options.ids->first : ::geteuid();

@@ -30,7 +30,7 @@ struct ViewOptions {
   std::vector<std::pair<uint16_t, uint16_t>> ports;  // guest, host
   bool any_port = false;        // -n
   bool link_to_symlink = false;
-  bool hide_links = false;      // -H: accepted for PRoot's sake
+  bool hide_links = false;      // -H
   bool kill_on_exit = false;
   bool host_links = false;      // --host-links: ROOT's absolute links are host paths (a tree in an F mode)
   std::string argv0;            // --argv0: what the program sees as its name; empty: as it was called

@@ -72,6 +72,7 @@ void do_remove(const Step& step) {
   if (dot && directories) return step.answer(-EINVAL);
   if (!map_path(step, directory, task.input, Follow::no, task.first)) return;
   if (step.fake_root()) lift_directory(step, task.first.host);
+  if (!directories && remove_kept_link(step, task.first.host)) return;
   if (!step.fake_root() || task.first.trailing || text[0] == '/' || !plain_name(step, directory, task.input, Follow::no))
     step.put_path(step.row.path, task.first.host);
 }
@@ -99,15 +100,8 @@ void do_two_paths(const Step& step) {
     lift_directory(step, task.second.host);
     if (!links && taken == Taken::path) lift_directory(step, task.first.host);
   }
-  if (symbolic && taken == Taken::path) {
-    // The link holds the guest's absolute name of the first file.
-    sys::Stat stat;
-    long result = sys::lstat(task.first.host.c_str(), &stat);
-    if (result < 0) return step.answer(result);
-    if ((stat.mode & sys::kTypeMask) == sys::kTypeDir) return step.answer(-EPERM);
-    return step.answer(sys::call(__NR_symlinkat, sys::address(task.first.guest.c_str()), sys::kAtCwd,
-                                 sys::address(task.second.host.c_str())));
-  }
+  if (symbolic && taken == Taken::path) return make_kept_link(step);
+  if (!links && step.view().has(kLinkToSymlink) && rename_over_kept_link(step)) return;
   if (!plain_to) step.put_path(step.row.path2, task.second.host);
 }
 

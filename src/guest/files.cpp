@@ -262,6 +262,7 @@ void do_stat(const Step& step) {
   }
   if (result < 0) return step.answer(result);
   show_owner(step, sys::kAtCwd, found.host.c_str(), flags, stat);
+  if (uint32_t links = kept_links(step, found.host)) stat.nlink = links;
   give_stat(step, out, stat);
 }
 
@@ -357,6 +358,7 @@ void do_statx(const Step& step) {
   }
   if (result < 0) return step.answer(taken == Taken::descriptor && result == -ENOENT ? -EBADF : result);
   show_statx(step, found.host.c_str(), flags, statx);
+  if (uint32_t links = kept_links(step, found.host)) statx.nlink = links;
   step.give(step.call.arg[4], &statx, sizeof statx);
 }
 

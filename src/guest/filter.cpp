@@ -193,7 +193,7 @@ bool stops(const FilterSpec& spec, const Row& row) {
   const View& view = *spec.view;
   if (row.traits & kOnlyEngine) return spec.engine_rows;
   if (row.traits & kOnlyRelease) return view.has(kFakeRelease);
-  if (row.traits & kOnlyUnlisted) return view.has(kHasUnlisted);
+  if (row.traits & kOnlyUnlisted) return view.has(kHasUnlisted) || view.has(kLinkToSymlink);
   if (row.traits & kOnlyReadOnly) return view.has(kHasReadOnly) || view.has(kFakeIds);
   if (row.traits & kOnlyFakeIds) return view.has(kFakeIds);
   return true;

@@ -86,6 +86,16 @@ void plan_created(const Step& step, const HostPath& host, uint32_t forced);
 // A descriptor of the engine with the guest's version of a file in /proc; -1 when the host's serves.
 long proc_content(const Step& step, const Resolved& found);
 
+// Hard links as symbolic links (links.cpp). is_kept_link: `link` is one, and `middle` what it points to. kept_links: how many
+// names the file has; 0: it is not of this kind. The others are link(), and parts of unlink() and rename(): true: answered.
+bool is_kept_link(const Step& step, const HostPath& link, HostPath& middle);
+uint32_t kept_links(const Step& step, const HostPath& file);
+void make_kept_link(const Step& step);
+void drop_kept_link(const HostPath& middle);
+bool remove_kept_link(const Step& step, const HostPath& link);
+bool rename_over_kept_link(const Step& step);
+long show_kept_links(Task& task, const Call& call, long result);
+
 void do_open(const Step& step);
 void do_openat2(const Step& step);
 void do_stat(const Step& step);

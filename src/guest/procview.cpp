@@ -202,6 +202,7 @@ struct Entry64 {
 // becomes these entries, unless they were given already (then the descriptor's position is past our mark).
 long finish_listing(Task& task, const Call& call, const Decision& decision, long result) {
   constexpr int64_t kMark = 0x6d6f756e74;  // as the position after our entries
+  if (result > 0 && decision.row->detail == 1 && task.place.view->has(kLinkToSymlink)) return show_kept_links(task, call, result);
   if (result != 0 || decision.row->detail != 1) return result;
   auto fd = static_cast<int>(call.arg[0]);
   if (guest_of_descriptor(task.place, task.work, fd, task.input) < 0) return result;

@@ -37,6 +37,7 @@ bool plain_name(const Step& step, int directory, const GuestPath& path, Follow f
   Text name = path.text();
   const View& view = step.view();
   if (step.has(kChanges) && view.has(kHasReadOnly)) return false;
+  if (view.has(kLinkToSymlink)) return false;
   for (size_t i = 0; i < name.size; ++i)
     if (name[i] == '/') return false;
   if (name == "..") return false;
@@ -66,6 +67,13 @@ bool plain_name(const Step& step, int directory, const GuestPath& path, Follow f
   return sys::call(__NR_readlinkat, at, sys::address(link.c_str()), sys::address(byte), 1) < 0;
 }
 
+namespace {
+// Calls that mean the file and not its name, also when they do not follow links.
+bool shows_links_as_files(Op op) {
+  return op != Op::remove && op != Op::two_paths && op != Op::symlink && op != Op::mkdir && op != Op::mknod;
+}
+}  // namespace
+
 bool map_path(const Step& step, int directory, const GuestPath& path, Follow follow, Resolved& out) {
   Task& task = step.task;
   long result = resolve(task.place, task.work, directory, path.text(), follow, out);
@@ -76,6 +84,10 @@ bool map_path(const Step& step, int directory, const GuestPath& path, Follow fol
   if (result < 0) {
     step.answer(result);
     return false;
+  }
+  if (follow == Follow::no && task.place.view->has(kLinkToSymlink) && shows_links_as_files(step.row.op)) {
+    HostPath middle;
+    if (is_kept_link(step, out.host, middle)) return map_path(step, directory, path, Follow::yes, out);
   }
   if (step.has(kChanges) && out.read_only()) {
     step.answer(-EROFS);

@@ -31,6 +31,7 @@ enum ViewFlag : uint32_t {
   kHasReadOnly = 16,       // some mount is read-only
   kHasUnlisted = 32,       // some mount needs adding to listings
   kFakeRelease = 64,       // uname is changed
+  kHideLinks = 256,        // listings lack the hidden files of kLinkToSymlink
   kHostLinks = 128,        // absolute paths and link targets at or below ROOT's host path are host paths (F modes)
 };
 
@@ -74,7 +75,7 @@ struct ViewSpec {
   Text root = "/";  // canonical
   const MountSpec* mounts = nullptr;
   size_t mount_count = 0;
-  uint32_t flags = 0;  // kFakeIds kFakeRoot kLinkToSymlink kAnyPort
+  uint32_t flags = 0;  // kFakeIds kFakeRoot kLinkToSymlink kHideLinks kAnyPort
   uint32_t uid = 0, gid = 0;
   Text release, hostname, owners, emulator;
   const Port* ports = nullptr;

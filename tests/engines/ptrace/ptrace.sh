@@ -107,6 +107,11 @@ c = socket.socket(); c.connect(("127.0.0.1", 80)); a, _ = s.accept()
 print(s.getsockname()[1], c.getpeername()[1])'
 check_output "free ports in place of those not mapped" "80 80" ./proot -r "$WORK/root" "${system[@]}" -w / -n python3 -c "$ports"
 check_output "mapped ports" "80 80" ./proot -r "$WORK/root" "${system[@]}" -w / -p "80:$(free_port)" python3 -c "$ports"
-check_output "hard links as symbolic links" "/tmp/one" ./proot -r "$WORK/root" -l -w /tmp sh -c 'echo > one; ln one two; readlink two; rm one two'
+cp "$here/links" root/tmp/links
+for how in "" --no-listener "--no-seccomp -0"; do
+  check_output "hard links as symbolic links ${how:-with a listener}" "$(bash "$here/links" "$WORK/links")" ./proot -r "$WORK/root" $how "${system[@]}" -l -H -w / bash /tmp/links /tmp/l
+done
+check_same "none of their files is left" "" "$(find root/tmp -name '.l2s*')"
+check_match "without -H the hidden file is listed" '\.l2s\.one0001' ./proot -r "$WORK/root" -l -w /tmp sh -c 'echo > one; ln one two; ls -A; rm one two'
 check_same "no stand-ins are left" "" "$(ls "$PROOT_TMP_DIR")"
 done_testing
