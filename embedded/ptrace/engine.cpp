@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 
 #include <fcntl.h>
 #include <linux/seccomp.h>
@@ -302,6 +303,12 @@ void Engine::on_exec(Tracee& tracee) {
   resume(tracee);
 }
 
+void Engine::set_clock() {
+  timespec time;
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+  shared_->now = static_cast<uint32_t>(time.tv_sec * 1000 + time.tv_nsec / 1'000'000) | 1;
+}
+
 void Engine::prepare_task(Tracee& tracee, const Registers& registers) {
   uint64_t slot = tracee.slot >= 0 && tracee.space->scratch
                       ? tracee.space->scratch + static_cast<uint64_t>(tracee.slot) * kScratchSlot
@@ -399,6 +406,7 @@ void Engine::on_entry(Tracee& tracee) {
     call.arg[i] = registers.argument(i, compat);
     if (compat) call.arg[i] &= 0xffffffff;
   }
+  set_clock();
   prepare_task(tracee, registers);
   if (row) replace_copies(tracee, *row, memory_);
   guest::translate(*task_, call, tracee.decision);

@@ -72,6 +72,7 @@ class Engine {
   void inherit(Tracee& child, const Tracee& parent, uint64_t flags);
   Tracee& find_or_add(pid_t tid);
   void resume(Tracee& tracee, int signal = 0);
+  void set_clock();
   void prepare_task(Tracee& tracee, const Registers& registers);
   static bool program_of(void* context, int pid, guest::GuestPath& out);
   static long auxv_of(void* context, int pid, char* out, size_t capacity);

@@ -175,6 +175,7 @@ void Notifier::handle(const seccomp_notif& request) {
   call.abi = guest::kNativeAbi;
   call.number = request.data.nr;
   for (int i = 0; i < 6; ++i) call.arg[i] = request.data.args[i];
+  engine_.set_clock();
   memory_.attach(tracee.tid, 0, 0);
   guest::Task& task = *task_;
   task.place.pid = tracee.tgid;

@@ -38,7 +38,9 @@ void depend_on(Shared* shared, Text host) {
 }
 
 void note_change(Shared* shared, Text host) {
-  if (shared && bloom_has(shared, name_hash(host))) bump(shared);
+  if (!shared || !bloom_has(shared, name_hash(host))) return;
+  __atomic_store_n(&shared->changed, load(shared->now), __ATOMIC_RELAXED);
+  bump(shared);
 }
 
 bool find_directory(Shared* shared, Text root, Text directory, GuestPath& out) {
@@ -63,6 +65,8 @@ bool find_directory(Shared* shared, Text root, Text directory, GuestPath& out) {
 void keep_directory(Shared* shared, Text root, Text directory, Text canonical, uint32_t generation) {
   if (!shared || root.size + directory.size + canonical.size > kCacheText) return;
   if (load(shared->generation) != generation) return;
+  uint32_t now = load(shared->now), changed = load(shared->changed);
+  if (now && changed && now - changed < kCacheRest) return;
   uint64_t hash = key_hash(root, directory);
   CacheSlot* victim = nullptr;
   for (size_t way = 0; way < kWays && !victim; ++way) {

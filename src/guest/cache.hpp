@@ -29,13 +29,16 @@ struct Shared {
   TakenPort ports[kTakenPorts];  // round robin
   uint32_t next_port;
   uint32_t generation;  // bump it and every cached answer is void
-  uint32_t now;         // coarse clock (seconds) kept by the engine; answers older than kCacheLife are void; 0: no clock
+  uint32_t now;         // clock (milliseconds) kept by the engine; answers older than kCacheLife are void; 0: no clock
+  uint32_t changed;     // when a change was last noted that answers depend on: for kCacheRest after it none is kept
   uint64_t bloom[kBloomWords];
   CacheSlot slots[kCacheSlots];
   ElfCache programs;
 };
 
-inline constexpr uint32_t kCacheLife = 2;
+// A change is noted before the call that makes it runs, and the host's own changes are not noted at all: what was found
+// meanwhile is forgotten soon.
+inline constexpr uint32_t kCacheLife = 2000, kCacheRest = 50;
 
 // All functions accept a null `shared` (no cache).
 void bump(Shared* shared);
