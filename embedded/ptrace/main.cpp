@@ -6,6 +6,8 @@
 #include "cli/applet.hpp"
 #include "cli/view_options.hpp"
 #include "embedded/ptrace/engine.hpp"
+#include "host/self.hpp"
+#include "util/error.hpp"
 #include "util/log.hpp"
 #include "util/strings.hpp"
 
@@ -22,6 +24,8 @@ int ptrace_main(int argc, char** argv) {
     log::output(cat("udocker-proot ", UDOCKER_VERSION));
     return 0;
   }
+  if (host::inside_trap_engine())
+    throw NotSupported("the ptrace engine cannot trace what the trap engine runs", "use execution mode T1 here");
   if (options.argv.empty()) options.argv = {"/bin/sh", "-l"};
   std::string stand_ins;
   auto& block = *new std::vector<char>(cli::make_view(options, &stand_ins));

@@ -145,7 +145,7 @@ std::vector<sock_filter> make_filter(const guest::View& view, Patch patch) {
   }
   program.end();
 
-  static constexpr std::uint16_t kPasses[] = {SYS_sched_getaffinity, SYS_sched_setaffinity, SYS_wait4, SYS_waitid, SYS_ptrace};
+  static constexpr std::uint16_t kPasses[] = {SYS_sched_getaffinity, SYS_sched_setaffinity, SYS_waitid};
   guest::FilterSpec spec;
   spec.view = &view;
   spec.stop = SECCOMP_RET_TRAP;

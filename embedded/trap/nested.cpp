@@ -1,6 +1,7 @@
 #include "embedded/trap/nested.hpp"
 
 #include "embedded/trap/runtime/abi.hpp"
+#include "host/self.hpp"
 #include "util/error.hpp"
 #include "util/strings.hpp"
 
@@ -9,7 +10,6 @@
 #include <cstddef>
 #include <cstring>
 
-#include <sys/mman.h>
 #include <sys/syscall.h>
 
 namespace udocker::trap {
@@ -44,9 +44,9 @@ std::string seen_at(const Entry& mount, const std::string& path) {
 }  // namespace
 
 const Settings* find_outer() {
-  unsigned char resident;
+  static_assert(kSettingsAt == host::kTrapSettingsAt);
+  if (!host::inside_trap_engine()) return nullptr;
   auto* at = reinterpret_cast<Settings*>(kSettingsAt);
-  if (::mincore(at, 4096, &resident)) return nullptr;
   if (at->magic != kMagic || !at->raw_call)
     throw NotSupported("the trap engine this runs in is of another version", "use execution mode F1 here");
   return at;

@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 namespace udocker::host {
@@ -21,6 +22,11 @@ std::string self_path() {
   }
   if (path_exists("/proc/self/exe")) return "/proc/self/exe";  // started from a memfd or since deleted
   throw NotSupported("cannot find this program's own file", "mount /proc or start it by its absolute path");
+}
+
+bool inside_trap_engine() {
+  unsigned char resident;
+  return ::mincore(reinterpret_cast<void*>(kTrapSettingsAt), 4096, &resident) == 0;
 }
 
 void require_proc() {

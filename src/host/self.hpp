@@ -9,6 +9,10 @@ namespace udocker::host {
 // absolute. Throws NotSupported when neither can be found (no /proc and a relative start that no longer resolves).
 std::string self_path();
 
+// Where every process of the trap engine (T modes) maps its container's settings.
+inline constexpr unsigned long kTrapSettingsAt = 0x7e9010000000;
+bool inside_trap_engine();
+
 // Throws NotSupported when /proc is not mounted: every engine finds programs, descriptors and processes through it.
 void require_proc();
 

@@ -4,6 +4,7 @@
 #include "embedded/trap/runtime/libraries.hpp"
 #include "embedded/trap/runtime/process.hpp"
 #include "embedded/trap/runtime/signals.hpp"
+#include "embedded/trap/runtime/tracing.hpp"
 
 #include <linux/filter.h>
 #include <linux/prctl.h>
@@ -159,6 +160,8 @@ long carry_out(const Trap& trap) {
       return on_sigaltstack(trap);
     case __NR_clone3:
       return -ENOSYS;
+    case __NR_ptrace:
+      return on_ptrace(trap);
     default:
       break;
   }
@@ -168,6 +171,8 @@ long carry_out(const Trap& trap) {
   long result;
   if (is_signal_call(trap.number)) {
     result = on_masked_wait(slot);
+  } else if (trap.number == __NR_wait4) {
+    result = on_wait(slot);
   } else {
     prepare(slot);
     if (is_open(trap.number) && open_at_once(slot, result)) {

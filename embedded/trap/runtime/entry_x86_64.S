@@ -16,7 +16,7 @@ _start:
 
 /* void trap_enter(stack, entry): leave for the guest as the kernel would after execve. */
     .text
-    .global trap_enter
+    .global trap_enter, trap_leave
 trap_enter:
     mov %rdi, %rsp
     mov %rsi, -8(%rsp)
@@ -35,6 +35,7 @@ trap_enter:
     xor %r13d, %r13d
     xor %r14d, %r14d
     xor %r15d, %r15d
+trap_leave:
     jmp *-8(%rsp)
 
     .global trap_restorer

@@ -3,6 +3,7 @@
 #include "embedded/trap/runtime/process.hpp"
 #include "embedded/trap/runtime/signals.hpp"
 #include "embedded/trap/runtime/start_words.hpp"
+#include "embedded/trap/runtime/tracing.hpp"
 
 #include <linux/fcntl.h>
 
@@ -34,8 +35,8 @@ long run_program(Slot* slot) {
   bool at_form = trap.number == __NR_execveat;
   uint64_t argv = trap.arg[at_form ? 2 : 1], envp = trap.arg[at_form ? 3 : 2];
   if (plan.kind == guest::ExecKind::emulated || !plan.program_elf.is_64) {
-    say("udocker-trap: cannot run ", plan.program_guest.c_str(), ": a program for another processor; use execution mode P1\n");
-    return -ENOEXEC;
+    say("udocker-trap: cannot run ", plan.program_guest.c_str(), ": not a 64-bit program of this processor; use execution mode P1\n");
+    return -EACCES;  // shells would take ENOEXEC for a script
   }
   long count = count_vector(argv);
   if (count < 0) return count;
@@ -103,6 +104,7 @@ long run_program(Slot* slot) {
 
   bool borrowed = in_borrowed_memory();
   signals_before_exec();
+  trace_before_exec();
   // A vfork child leaves its slot to the kernel, which frees it when the child leaves our memory.
   if (borrowed) call(__NR_set_tid_address, address(&slot->busy));
   long result = call(__NR_execve, address(self.text(self.settings->runtime_at)),

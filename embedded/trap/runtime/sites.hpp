@@ -11,7 +11,7 @@
 
 namespace udocker::trap {
 
-inline constexpr uint64_t kCopyMagic = 0x3379706f6374726b;
+inline constexpr uint64_t kCopyMagic = 0x3479706f6374726b;
 
 // Last bytes of a copy.
 struct CopyTail {
