@@ -86,10 +86,13 @@ static std::string staging_entry(const Directories& dirs, const std::string& id)
 
 // The staging place is removed when it is empty: between making it and locking in it somebody may do so.
 static Lock lock_in_staging(const Directories& dirs, const std::string& path) {
+  ScopeExit tidy([&dirs] { ::rmdir(dirs.staging().c_str()); });
   for (int attempt = 0;; ++attempt) {
     make_directories(dirs.staging());
     try {
-      return Lock::take(path);
+      Lock lock = Lock::take(path);
+      tidy.cancel();
+      return lock;
     } catch (const SystemError& error) {
       if (error.errno_value() != ENOENT || attempt > 1000) throw;
     }

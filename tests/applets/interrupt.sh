@@ -13,7 +13,7 @@ with tarfile.open("big.tar", "w") as tar:
 P
 "$UDOCKER" -q load -i "$(need_image busybox.docker.tar)" >/dev/null
 # Whole blobs of a pull that did not end serve the next one; `prune` takes them away.
-state() { (cd "$UDOCKER_DIR" && find . -not -name '.*.part' -not -path './layers/sha256:*' | sort); }
+state() { (cd "$UDOCKER_DIR" && find . -not -name '.*.part' -not -path './layers/sha256:*' -not '(' -path ./.staging -empty ')' | sort); }
 until_true() { local end=$((SECONDS + 60)); until eval "$1" 2>/dev/null; do [ $SECONDS -lt $end ] || return 1; done; }
 
 # interrupted "what" SIGNAL CONDITION COMMAND...: starts it (input: the pipe), sends the signal once CONDITION holds
