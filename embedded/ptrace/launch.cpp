@@ -35,21 +35,20 @@ void forward(int signal, siginfo_t* info, void*) {
   if (info->si_code <= 0 && g_main > 0) ::kill(g_main, signal);
 }
 
-void tick(int) {}
-
 void set_handlers(pid_t main) {
   g_main = main;
   struct sigaction action {};
   action.sa_sigaction = forward;
   action.sa_flags = SA_SIGINFO | SA_RESTART;
-  for (int signal : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH}) ::sigaction(signal, &action, nullptr);
+  for (int signal : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGXCPU, SIGVTALRM, SIGPROF, SIGIO, SIGPWR})
+    ::sigaction(signal, &action, nullptr);
+  for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) ::sigaction(signal, &action, nullptr);
   struct sigaction quiet {};
   quiet.sa_handler = SIG_DFL;
   quiet.sa_flags = SA_NOCLDSTOP;
   ::sigaction(SIGCHLD, &quiet, nullptr);
-  struct sigaction timer {};
-  timer.sa_handler = tick;  // without SA_RESTART: the wait returns
-  ::sigaction(SIGALRM, &timer, nullptr);
+  action.sa_flags = SA_SIGINFO;  // our own timer too: without SA_RESTART the wait returns
+  ::sigaction(SIGALRM, &action, nullptr);
 }
 
 [[noreturn]] void fail(int report, int stage, int error) {
