@@ -192,8 +192,12 @@ std::string man_page(const std::string& version) {
   out += ".SH EXIT STATUS\n0 on success, 1 when a command fails, 2 when\n.B run\ncannot start the program, else the status of the program:\n"
          "its own, or 128+n when signal n ended it.\n"
          ".SH ENVIRONMENT\n.TP\n.B UDOCKER_DIR\nthe local repository\n.TP\n.B UDOCKER_DEFAULT_EXECUTION_MODE\nmode of containers that have none of their own\n"
+         ".TP\n.B UDOCKER_SET_EXECUTION_MODE\nmode of this run, as \\-\\-execmode\n"
+         ".TP\n.B UDOCKER_REGISTRY, UDOCKER_INDEX\nregistry and index in place of Docker Hub's\n"
+         ".TP\n.B UDOCKER_KEYSTORE, REGISTRY_AUTH_FILE, DOCKER_AUTH_CONFIG, DOCKER_CONFIG\nwhere accounts are kept\n"
+         ".TP\n.B http_proxy, https_proxy, all_proxy, no_proxy\nproxies\n"
          ".TP\n.B UDOCKER_LOGLEVEL\n0 (errors only) to 5 (debug)\n"
-         ".SH FILES\n.TP\n.I ~/.udocker\nimages, layers, containers\n.TP\n.I /etc/udocker.conf, ~/.udocker/udocker.conf\nsettings\n";
+         ".SH FILES\n.TP\n.I ~/.udocker\nimages, layers, containers\n.TP\n.I ~/.udocker/keystore\naccounts of login\n.TP\n.I /etc/udocker.conf, ~/.udocker/udocker.conf\nsettings\n";
   return out;
 }
 
