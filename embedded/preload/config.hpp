@@ -25,11 +25,14 @@ struct Header {
   uint32_t version, flags;
   int32_t main_pid, cache_fd;  // the first process holds the shared cache; -1: there is none
   uint64_t cache_inode;
+  int32_t root_fd;                // ROOT, open in all processes; -1: not
+  uint32_t unused;
+  uint64_t root_device, root_inode;
   uint64_t patch_time;         // F4: files older than this are not looked at
   uint32_t view_head, view_text;  // bytes of the view's fields up to the used mounts, and of its texts
 };
 
-inline constexpr uint32_t kVersion = 1;
+inline constexpr uint32_t kVersion = 2;
 
 // Bytes of the view before its texts that are in use.
 inline size_t used_head(const guest::View& view) {

@@ -134,6 +134,18 @@ SharedMemory* make_shared_memory(Header& header) {
   return static_cast<SharedMemory*>(at);
 }
 
+// ROOT as a descriptor that all processes inherit: the kernel's walk of its own path is saved.
+void open_root(Header& header, const std::string& root) {
+  constexpr int kHigh = 201;
+  header.root_fd = -1;
+  const UniqueFd low(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  struct stat st;
+  if (!low || ::fstat(low.get(), &st) != 0) return;
+  header.root_device = st.st_dev;
+  header.root_inode = st.st_ino;
+  header.root_fd = ::fcntl(low.get(), F_DUPFD, kHigh);
+}
+
 // Whether a filter could be set: the kernel looks at the program's address first, so nothing changes.
 bool seccomp_allowed() {
   return ::prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, nullptr) != 0 && errno == EFAULT;
@@ -155,6 +167,7 @@ class Starter {
     context_.header.patch_time = options.patch_time;
     SharedMemory* shared = make_shared_memory(context_.header);
     if (shared) context_.shared = &shared->cache;
+    open_root(context_.header, root_);
     fill_sizes(context_.header, *view);
     config_ = UDOCKER_PL_CONFIG;
     const std::size_t name = config_.size();

@@ -34,6 +34,8 @@ bool climbs_nowhere(const char* path) {
 // The libc's own function makes the kernel's call: that one knows about cancellation.
 long open_at(Function next, bool has_dir, long dir, long path, long flags, long mode) {
   const auto call = [&](Mapped& m, long with) -> long {
+    by_root(m);
+    if (!has_dir && m.dir != kCwd) return as_int(NEXT("openat")(m.dir, word(m.path), with, mode, 0, 0));
     const long name = word(for_libc(m));
     return as_int(has_dir ? next(m.dir, name, with, mode, 0, 0) : next(name, with, mode, 0, 0, 0));
   };
@@ -96,6 +98,7 @@ long stat_at(long dir, long path, long out, long flags) {
   long result = map_path(static_cast<int>(dir), text, follow, Guess::yes, m);
   if (result < 0) return fail(result);
   if (m.magic == guest::Magic::exe && follow == Follow::yes) return c_result(emulate(__NR_newfstatat, dir, path, out, flags));
+  by_root(m);
   result = sys::call(__NR_newfstatat, m.dir, word(m.path), out, flags | (m.exact ? 0 : sys::kNoFollow));
   if (result < 0) return fail(result);
   if (!is_link(*stat)) return 0;
@@ -105,6 +108,7 @@ long stat_at(long dir, long path, long out, long flags) {
   }
   result = map_path(static_cast<int>(dir), text, Follow::yes, Guess::no, m);
   if (result < 0) return fail(result);
+  by_root(m);
   return c_result(sys::call(__NR_newfstatat, m.dir, word(m.path), out, flags));
 }
 
@@ -117,6 +121,7 @@ long statx_at(long dir, long path, long flags, long mask, long out) {
   Mapped m;
   long result = map_path(static_cast<int>(dir), text, follow, Guess::yes, m);
   if (result < 0) return result;
+  by_root(m);
   // The type must be asked for, to know a link.
   result = sys::call(__NR_statx, m.dir, word(m.path), flags | (m.exact ? 0 : sys::kNoFollow), mask | 1, out);
   if (result < 0) return result;
@@ -159,6 +164,7 @@ long access_at(long dir, long path, long mode, long flags) {
   if (result < 0) return fail(result);
   if (m.read_only && (mode & 2)) return fail(EROFS);
   const auto ask = [&] {
+    by_root(m);
     if (!flags) return sys::call(__NR_faccessat, m.dir, word(m.path), mode);
     const long modern = sys::call(__NR_faccessat2, m.dir, word(m.path), mode, flags);
     // Before Linux 5.8: real and effective ids are the same here, and a link can always be read.
@@ -180,6 +186,7 @@ long read_link(long dir, long path, long buffer, long size) {
   if (m.magic != guest::Magic::none || (m.path == pointer<const char*>(path) && m.path && !*m.path))
     return c_result(emulate(__NR_readlinkat, dir, path, buffer, size));
   char text[guest::kPathMax];
+  by_root(m);
   result = sys::call(__NR_readlinkat, m.dir, word(m.path), word(text), sizeof text - 1);
   if (result < 0) return fail(result);
   const char* shown = text;
@@ -385,10 +392,70 @@ EXPORT long scandirat64(long dir, long path, long list, long filter, long compar
   return NEXT("scandirat64")(m.dir, word(for_libc(m)), list, filter, compare, 0);
 }
 
+namespace {
+
+// The descriptor of ROOT is not the program's: closing it succeeds and does nothing.
+bool is_ours(long fd) { return state.view && static_cast<int>(fd) == state.root_fd && state.root_fd >= 0; }
+
+long close_fd(long fd) { return is_ours(fd) ? 0 : as_int(NEXT("close")(fd, 0, 0, 0, 0, 0)); }
+
+// dup2 and dup3 to our number: ours moves away, or is given up where memory is shared with another process.
+template <class Replace>
+long replace_fd(long fd, Replace replace) {
+  if (is_ours(fd)) {
+    const bool alone = sys::call(__NR_getpid) == state.first_pid;
+    const int moved = alone ? static_cast<int>(sys::call(__NR_fcntl, fd, 0 /* F_DUPFD */, fd + 1)) : -1;
+    __atomic_store_n(&state.root_fd, moved >= 0 ? moved : -1, __ATOMIC_RELAXED);
+  }
+  return c_result(replace());
+}
+
+long close_fds(long first, long last, long flags) {
+  const auto from = static_cast<uint32_t>(first), to = static_cast<uint32_t>(last);
+  const auto raw = [&](uint32_t a, uint32_t b) { return sys::call(__NR_close_range, a, b, flags); };
+  if (!state.view || state.root_fd < 0 || from > to) return c_result(raw(from, to));
+  const auto ours = static_cast<uint32_t>(state.root_fd);
+  if (ours < from || ours > to) return c_result(raw(from, to));
+  long result = 0;
+  if (from < ours) result = raw(from, ours - 1);
+  if (result >= 0 && to > ours) result = raw(ours + 1, to);
+  return c_result(result);
+}
+
+}  // namespace
+
+EXPORT long close(long fd) { return close_fd(fd); }
+EXPORT long __close(long fd) { return close_fd(fd); }
+EXPORT long dup2(long from, long to) {
+  return replace_fd(to, [&] { return from == to ? sys::call(__NR_fcntl, from, 1) < 0 ? -EBADF : to : sys::call(__NR_dup3, from, to, 0); });
+}
+EXPORT long __dup2(long from, long to) { return dup2(from, to); }
+EXPORT long dup3(long from, long to, long flags) { return replace_fd(to, [&] { return sys::call(__NR_dup3, from, to, flags); }); }
+EXPORT long close_range(long first, long last, long flags) { return close_fds(first, last, flags); }
+EXPORT void closefrom(long first) {
+  if (close_fds(first < 0 ? 0 : first, 0xffffffff, 0) >= 0) return;
+  __atomic_store_n(&state.root_fd, -1, __ATOMIC_RELAXED);
+  NEXT("closefrom")(first, 0, 0, 0, 0, 0);
+}
+
 // What the program asks of the kernel directly, when it does so through the libc.
 EXPORT long syscall(long number, long a, long b, long c, long d, long e, long f) {
   const guest::Row* row = active() ? guest::find_row(guest::kNativeAbi, number) : nullptr;
-  if (!state.view || (row && row->op == guest::Op::pass)) return seven(NEXT("syscall"), number, a, b, c, d, e, f);
+  const bool of_descriptors = number == __NR_close || number == __NR_close_range || number == __NR_dup3
+#if defined(__NR_dup2)
+                              || number == __NR_dup2
+#endif
+      ;
+  if (!state.view || (row && row->op == guest::Op::pass && !of_descriptors)) return seven(NEXT("syscall"), number, a, b, c, d, e, f);
+  switch (number) {
+    case __NR_close: return close_fd(a);
+    case __NR_close_range: return close_fds(a, b, c);
+#if defined(__NR_dup2)
+    case __NR_dup2: return replace_fd(b, [&] { return sys::call(__NR_dup2, a, b); });
+#endif
+    case __NR_dup3: return replace_fd(b, [&] { return sys::call(__NR_dup3, a, b, c); });
+    default: break;
+  }
   switch (row ? row->op : guest::Op::refuse) {
     case guest::Op::clone:
     case guest::Op::ptrace:

@@ -196,10 +196,13 @@ long slow(int dir, Text path, Follow follow, Mapped& out, Text directory, Text l
 bool quick(Text text, size_t slash, Follow follow, Guess guess, Mapped& out) {
   Text directory, last;
   if (!split(text, slash, directory, last)) return false;
-  if (follow == Follow::yes && guess == Guess::no) {
-    const size_t size = find_entry(text, hash_of(text.data, text.size), out.host, out.read_only);
-    if (!size) return false;
-    out.host[size] = '\0';
+  // A link that was followed before, or with Guess::no anything.
+  const size_t whole = follow == Follow::yes ? find_entry(text, hash_of(text.data, text.size), out.host, out.read_only) : 0;
+  if (whole) {
+    out.host[whole] = '\0';
+    out.exact = true;
+  } else if (follow == Follow::yes && guess == Guess::no) {
+    return false;
   } else {
     const size_t size = find_entry(directory, hash_of(directory.data, directory.size), out.host, out.read_only);
     if (!size || size + last.size + 2 >= sizeof out.host || mount_may_be_called(last)) return false;
@@ -246,6 +249,15 @@ bool quick_relative(Text text, Follow follow, Guess guess, Mapped& out) {
 }  // namespace
 
 constinit State state{};
+
+void by_root(Mapped& m) {
+  const int fd = __atomic_load_n(&state.root_fd, __ATOMIC_RELAXED);
+  if (fd < 0 || m.path != m.host || !state.view || m.magic != guest::Magic::none) return;
+  const Text root = state.view->root();
+  if (!equal(m.host, root.data, root.size) || m.host[root.size] != '/' || !m.host[root.size + 1] || m.host[root.size + 1] == '/') return;
+  m.dir = fd;
+  m.path = m.host + root.size + 1;
+}
 
 bool name_is_special(Text name) {
   if (mount_may_be_called(name)) return true;

@@ -75,6 +75,21 @@ void map_cache() {
   sys::close(static_cast<int>(fd));
 }
 
+// The inherited descriptor of ROOT, or a new one where the program before us has closed it.
+int find_root(Text root) {
+  if (state.header.root_fd < 0) return -1;
+  const auto is_root = [](int fd) {
+    sys::Stat stat;
+    return sys::fstatat(fd, "", &stat, sys::kEmptyPath) == 0 && stat.dev == state.header.root_device && stat.ino == state.header.root_inode;
+  };
+  if (is_root(state.header.root_fd)) return state.header.root_fd;
+  const long low = sys::open(root.data, kPathOnly | kDirectory | kCloseOnExec);
+  if (low < 0) return -1;
+  const int high = static_cast<int>(sys::call(__NR_fcntl, low, 0 /* F_DUPFD */, state.header.root_fd));
+  sys::close(static_cast<int>(low));
+  return high >= 0 && is_root(high) ? high : -1;
+}
+
 // The descriptor of the cache belongs to the first process; others got it by inheritance and do not need it.
 void close_cache() {
   if (state.header.cache_fd < 0 || sys::call(__NR_getpid) == state.header.main_pid) return;
@@ -222,6 +237,7 @@ void set_up() {
   }
   state.program_of = program_of;
   state.first_pid = static_cast<int>(sys::call(__NR_getpid));
+  state.root_fd = find_root(view->root());
   for (size_t i = 1; i < view->mount_count; ++i)
     if (guest::contains_path(view->root(), view->host_of(view->mounts[i]))) state.mounts_inside = true;
   map_cache();

@@ -13,6 +13,7 @@ struct State : Context {  // view is null until set_up: everything passes
   bool names_pass;                // … so that its functions can be given the guest's names: glibc only
   bool loader_hooked;             // what dlopen opens does
   int first_pid;                  // the process that loaded us; its forks have other numbers
+  int root_fd;                    // ROOT, kept open against the program's own closing; -1: not
   char program[guest::kPathMax];  // guest path of the program
 };
 
@@ -54,6 +55,9 @@ struct Mapped {
 // 0 or -errno. With `guess`, Follow::yes may give exact == false instead of looking whether the last name is a link.
 enum class Guess : uint8_t { no, yes };
 long map_path(int dir, const char* path, Follow follow, Guess guess, Mapped& out);
+
+// Makes a path below ROOT relative to its descriptor, where there is one. For calls that take a directory.
+void by_root(Mapped& m);
 
 // True for names that may be a mount, or that mean something in /proc/PID.
 bool name_is_special(Text name);

@@ -69,6 +69,8 @@ here after a child went elsewhere /tmp 0
 names below a moving directory 0
 long socket 0 0
 openat2 1
+child /tmp inside
+after closing all 4
 directory behind a link 1
 END
 }

@@ -155,6 +155,23 @@ int main(int argc, char **argv) {
   unlink(u.sun_path);
   int fd = (int)syscall(437 /* openat2 */, AT_FDCWD, "/etc/only-here", &(uint64_t[3]){O_RDONLY, 0, 0}, sizeof(uint64_t[3]));
   printf("openat2 %d\n", fd >= 0 || errno == ENOSYS);
+  // Descriptors that are not the program's must bear its closing all, and its taking any number.
+  int sees_still = 0;
+  for (int i = 3; i < 1024; i++) close(i);
+  sees_still += !access("/etc/only-here", F_OK);
+  for (int i = 190; i < 220; i++) dup2(1, i);
+  sees_still += !access("/etc/only-here", F_OK);
+  syscall(436 /* close_range */, 3, ~0u, 0);
+  sees_still += !access("/etc/only-here", F_OK) && open("/etc/only-here", O_RDONLY) >= 0;
+  pid = vfork();
+  if (!pid) {
+    for (int i = 190; i < 300; i++) dup2(1, i);
+    execl("/proc/self/exe", "x", "child", (char *)0);
+    _exit(1);
+  }
+  waitpid(pid, &status, 0);
+  sees_still += !access("/etc/only-here", F_OK) && WEXITSTATUS(status) == 5;
+  printf("after closing all %d\n", sees_still);
   printf("directory behind a link %d\n", open("/etc/dir-link", O_RDONLY | O_DIRECTORY) >= 0);
   return 0;
 }
