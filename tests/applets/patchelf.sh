@@ -47,6 +47,51 @@ if loader=$($P --print-interpreter "$sample" 2>/dev/null); then
     skip "eu-elflint is not here or dislikes $sample itself"
   fi
   if command -v readelf >/dev/null; then check_same "readelf has no complaint" "" "$(readelf -aW other 2>&1 >/dev/null)"; fi
+  # What Debian's patchelf makes of the same files, as a loader reads it.
+  loaded() { readelf -dW "$1" 2>/dev/null | sed -nE 's/.*\((NEEDED|RPATH|RUNPATH|SONAME|FLAGS_1)\) +/\1 /p'; readelf -lW "$1" | sed -nE 's/.*interpreter: (.*)\]/\1/p'; }
+  if theirs=$(command -v patchelf) && command -v gcc >/dev/null; then
+    echo 'int puts(const char *); int fun(int a) { return a; } void tell(void) { puts("x"); }' >l.c && gcc -shared -fPIC -Wl,-soname,libl.so -o libl.so l.c
+    echo '#include <stdio.h>
+int fun(int); int main(void) { puts("ok"); return fun(0); }' >t.c
+    gcc -o t.pie t.c libl.so -Wl,-rpath,"$WORK:/nonexistent"
+    gcc -no-pie -o t.nopie t.c libl.so -Wl,-rpath,"$WORK:/nonexistent"
+    gcc -o t.rpath t.c libl.so -Wl,-rpath,"$WORK:/nonexistent" -Wl,--disable-new-dtags
+    gcc -o t.sysv t.c libl.so -Wl,--hash-style=sysv -Wl,-z,noseparate-code -Wl,-rpath,"$WORK"
+    gcc -o t.gold -fuse-ld=gold t.c libl.so -Wl,-rpath,"$WORK" 2>/dev/null
+    while read -r options; do
+      for file in t.* libl.so "$sample"; do
+        case $file in *.c) continue ;; esac
+        cp "$file" ours && cp "$file" other && chmod u+w ours other
+        # shellcheck disable=SC2086
+        $P $options ours >ours.out 2>&1; a=$?
+        # shellcheck disable=SC2086
+        "$theirs" $options other >other.out 2>&1; b=$?
+        check_same "$options on $file: as Debian's" "$b $(loaded other)" "$a $(loaded ours)"
+        [ $a != 0 ] || check_same "$options on $file: readelf has no complaint" "" "$(readelf -aW ours 2>&1 >/dev/null)"
+        case "$options $file" in *interpreter*|*needed*|*default-lib*|*remove-rpath*|*"rpath /b"*|*libl.so|*/*ls) ;; *t.*) check_output "$options on $file: it runs" ok env LD_LIBRARY_PATH="$WORK" ./ours ;; esac
+      done
+    done <<END
+--set-interpreter $long/ld.so
+--set-interpreter /lib64/ld.so
+--set-rpath $long:/second
+--set-rpath /b
+--set-rpath $long --force-rpath
+--force-rpath
+--add-rpath /added
+--remove-rpath
+--shrink-rpath
+--shrink-rpath --allowed-rpath-prefixes $WORK
+--set-soname libnew.so.9
+--add-needed liba.so.1 --add-needed libb.so.1
+--remove-needed libl.so
+--replace-needed libc.so.6 libother.so.7
+--no-default-lib
+--clear-symbol-version puts
+--page-size 65536 --set-rpath $long
+END
+  else
+    skip "no patchelf or no compiler to compare with"
+  fi
 else
   skip "no dynamic program on this host"
 fi

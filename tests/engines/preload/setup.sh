@@ -37,6 +37,16 @@ for i in $(seq ${WALK:-8}); do  # WALK=50: a longer one
   esac
 done
 
+# ---- what was changed reads as clean as before
+"$UDOCKER" -q setup --execmode=F3 c
+linted=0
+for file in $(cd "$root" && find usr/bin usr/lib -type f -size +1k -size -300k | sort | awk 'NR % 3 == 0'); do
+  cmp -s "small/$file" "$root/$file" && continue
+  linted=$((linted + 1))
+  [ "$(eu-elflint --gnu-ld "small/$file" 2>&1 | sort)" = "$(eu-elflint --gnu-ld "$root/$file" 2>&1 | sort)" ] || fail "eu-elflint dislikes $file" "$(eu-elflint --gnu-ld "$root/$file" 2>&1 | head -3)"
+done
+check "$linted changed programs and libraries were looked at" test $linted -ge 20
+
 # ---- killed
 "$UDOCKER" -q setup --execmode=P1 c
 kill_at() {  # kill_at CALL NUMBER command...: SIGKILL at the call
