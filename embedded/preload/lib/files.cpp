@@ -424,6 +424,17 @@ long close_fds(long first, long last, long flags) {
 
 }  // namespace
 
+// To the program it is not open.
+EXPORT long fstat(long fd, long out) { return is_ours(fd) ? fail(EBADF) : c_result(sys::call(__NR_fstat, fd, out)); }
+EXPORT long fstat64(long fd, long out) { return fstat(fd, out); }
+EXPORT long __fxstat(long, long fd, long out) { return fstat(fd, out); }
+EXPORT long __fxstat64(long, long fd, long out) { return fstat(fd, out); }
+EXPORT long fcntl(long fd, long command, long value) {
+  return is_ours(fd) ? fail(EBADF) : as_int(NEXT("fcntl")(fd, command, value, 0, 0, 0));
+}
+EXPORT long fcntl64(long fd, long command, long value) {
+  return is_ours(fd) ? fail(EBADF) : as_int(NEXT("fcntl64")(fd, command, value, 0, 0, 0));
+}
 EXPORT long close(long fd) { return close_fd(fd); }
 EXPORT long __close(long fd) { return close_fd(fd); }
 EXPORT long dup2(long from, long to) {
