@@ -136,6 +136,12 @@ bool GuestTracing::on_stop(Tracee& tracee, int status, const rusage& usage) {
   }
   if (signal == kCallStop) {
     if (tracee.in_call) return false;
+    if (Registers registers; registers.load(tracee.tid) && in_stub(registers.pointer())) {
+      // It was attached while the loader stub was at work.
+      if (!engine_.options_.seccomp) return false;
+      engine_.resume(tracee);
+      return true;
+    }
     if (traced.again) {
       traced.again = false;
       if (!engine_.options_.seccomp) return false;
