@@ -2,6 +2,7 @@
 #include "engine/oci_mode.hpp"
 
 #include "guest/owners.hpp"
+#include "host/mounts.hpp"
 #include "host/self.hpp"
 #include "util/error.hpp"
 #include "util/fd.hpp"
@@ -18,9 +19,18 @@ namespace {
 
 constexpr const char* kInside = "/dev/.udocker/";  // in the container's own /dev: leaves no trace in ROOT
 
+// Where parts of /proc are covered, as inside Docker, the kernel allows no new one: the one that is there is shown.
+bool proc_is_covered() {
+  for (const auto& entry : host::parse_mountinfo(find_file("/proc/self/mountinfo").value_or("")))
+    if (entry.target.starts_with("/proc/") && entry.type != "binfmt_misc" && entry.type != "autofs") return true;
+  return false;
+}
+
 // R2 and R3: what the one mapped id cannot do is emulated by the ptrace engine, started inside the namespaces.
 void wrap_in_ptrace(oci::Config& config, const RunPlan& plan) {
   std::vector<std::string> argv = {"udocker-proot"};
+  // The engine finds processes in /proc by their numbers: these must be those of the /proc that it will see.
+  if (proc_is_covered()) std::erase_if(config.namespaces, [](const oci::Namespace& entry) { return entry.type == "pid"; });
   if (plan.mode == Mode::R3 || !plan.seccomp) argv.push_back("--no-seccomp");
   if (plan.kill_on_exit) argv.push_back("--kill-on-exit");
   if (plan.link_to_symlink) argv.push_back("--link2symlink");

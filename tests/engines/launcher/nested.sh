@@ -34,5 +34,10 @@ rm -r "$R/in/sys"
 check_match "root without SETFCAP" "capability SETFCAP" direct "l.pop('maskedPaths')" -- $inner
 check_match "no ids to map" "refused to map ids|must belong|newuidmap" direct "$plain" -- sh -c "sed 's/\"size\": 1/\"size\": 5/g' /in/b/config.json > /tmp/c.json; /in/udocker-runc run --direct --config /tmp/c.json; rm /tmp/c.json"
 check_output "the ptrace engine in R1" inner direct "$plain" -- /in/udocker-proot -r /in/root -b /in/vol:/v /bin/cat /v/f
+cp "$UDOCKER" "$R/in/udocker"; cp "$(need_image musl.tar)" "$R/in/musl.tar"
+for m in R1 R2 R3 P1; do
+  check_output "udocker run in $m below a hidden /proc" "0 root" direct "$hidden;p['env']+=['UDOCKER_DIR=/in/store','TMPDIR=/tmp']" -- sh -c "u='/in/udocker --allow-root -q'; \$u import --tocontainer --name=c /in/musl.tar >/dev/null 2>&1; \$u run --nobanner --execmode=$m c sh -c 'echo \$(id -u) \$(head -c 4 /etc/passwd)'"
+done
+chmod -R u+rwX "$R/in/store"; rm -rf "$R/in/store" "$R/in/udocker" "$R/in/musl.tar"
 check_same "nothing is left" "$before" "$(find "$R/in" | sort | sha256sum)"
 done_testing
