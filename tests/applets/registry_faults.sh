@@ -86,7 +86,7 @@ check_match "and replaced" "image Ok" u verify "$R/plain/image:1"
 # A killed pull leaves a part that the next one goes on from.
 UDOCKER_DIR="$WORK/killed"; export UDOCKER_DIR
 "$UDOCKER" --config="$WORK/conf" pull "$R/slow/image:killed" >/dev/null 2>&1 & pid=$!
-sleep 1.5
+wait_for sh -c 'find "$UDOCKER_DIR/layers" -name ".*.part" -size +0c | grep -q .'
 kill -9 $pid
 wait $pid 2>/dev/null
 check_output "nothing listed after a kill" "" env UDOCKER_LOGLEVEL=1 "$UDOCKER" images
