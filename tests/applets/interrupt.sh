@@ -25,7 +25,8 @@ interrupted() {
   pid=$!
   exec 7> pipe
   [ -z "${FEED:-}" ] || { cat "$FEED" >&7 2>/dev/null & feeder=$!; }
-  until_true "$condition" || fail "$what did not start"
+  # Before env has run, bash's background process still ignores SIGINT.
+  until_true "[ \"\$(cat /proc/$pid/comm)\" != bash ] && [ \"\$(cat /proc/$pid/comm)\" != env ] && { $condition; }" || fail "$what did not start"
   kill -"$signal" $pid
   wait $pid
   status=$?
