@@ -1,5 +1,6 @@
 #include "engine/auto_mode.hpp"
 
+#include "host/blob.hpp"
 #include "util/file.hpp"
 
 #include <gtest/gtest.h>
@@ -19,6 +20,7 @@ std::vector<host::Probe> all_but(std::vector<host::Ability> missing) {
 }
 
 TEST(AutoMode, TakesTheFastestThatWorks) {
+  if (host::blob::trap_runtime().empty()) GTEST_SKIP() << "this build has no trap engine";
   using host::Ability;
   EXPECT_EQ(best_mode(judge_modes(all_but({}), false)), Mode::R1);
   EXPECT_EQ(best_mode(judge_modes(all_but({Ability::user_namespace}), false)), Mode::T1);
@@ -31,6 +33,7 @@ TEST(AutoMode, NamesWhatIsMissing) {
     EXPECT_EQ(report.works, report.lacks.empty()) << mode_name(report.mode) << report.lacks;
 }
 TEST(AutoMode, TrapEngineNeedsSomePlaceForItsFile) {
+  if (host::blob::trap_runtime().empty()) GTEST_SKIP() << "this build has no trap engine";
   using host::Ability;
   auto report = [](std::vector<Ability> missing, Mode mode) {
     for (auto& each : judge_modes(all_but(missing), false))
