@@ -18,42 +18,60 @@ const Array kEmptyArray;
 const Object kEmptyObject;
 const Value kNull;
 
-Value convert(const picojson::value& in) {
-  if (in.is<bool>()) return in.get<bool>();
-  if (in.is<std::int64_t>()) return in.get<std::int64_t>();
-  if (in.is<double>()) return in.get<double>();
-  if (in.is<std::string>()) return in.get<std::string>();
-  if (in.is<picojson::array>()) {
-    Array out;
-    for (const auto& item : in.get<picojson::array>()) out.push_back(convert(item));
-    return out;
-  }
-  if (in.is<picojson::object>()) {
-    Object out;
-    for (const auto& [key, item] : in.get<picojson::object>()) out.emplace(key, convert(item));
-    return out;
-  }
-  return {};
-}
+constexpr int kDeepest = 100;             // hostile input must not reach the end of the stack,
+constexpr std::size_t kMostValues = 250'000;  // nor take more than some tens of megabytes
 
-// picojson recurses per level; hostile input must not reach the end of the stack.
-void check_depth(std::string_view text, std::string_view source) {
+struct Counts {
   int depth = 0;
-  bool in_string = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    char c = text[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      else if (c == '"') in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > 100) throw IntegrityError(cat(source, ": JSON nested deeper than 100 levels"));
-    } else if (c == '}' || c == ']') {
-      --depth;
-    }
+  std::size_t values = 0;
+};
+
+// What picojson calls while it parses: makes our values at once.
+class Builder {
+ public:
+  Builder(Value& out, Counts& counts) : out_(out), counts_(counts) {}
+  Builder(const Builder&) = delete;
+  Builder& operator=(const Builder&) = delete;
+
+  bool set_null() { return put(Value()); }
+  bool set_bool(bool value) { return put(value); }
+  bool set_int64(std::int64_t value) { return put(value); }
+  bool set_number(double value) { return std::isfinite(value) && put(value); }
+  template <typename Iter>
+  bool parse_string(picojson::input<Iter>& in) {
+    std::string text;
+    return picojson::_parse_string(text, in) && put(std::move(text));
   }
-}
+  bool parse_array_start() { return put(Array()) && deeper(); }
+  template <typename Iter>
+  bool parse_array_item(picojson::input<Iter>& in, std::size_t) {
+    Array& array = out_.array();
+    array.emplace_back();
+    return item(array.back(), in);
+  }
+  bool parse_array_stop(std::size_t) { return shallower(); }
+  bool parse_object_start() { return put(Object()) && deeper(); }
+  template <typename Iter>
+  bool parse_object_item(picojson::input<Iter>& in, const std::string& key) {
+    return item(out_.object()[key], in);
+  }
+  bool parse_object_stop() { return shallower(); }
+
+ private:
+  bool put(Value value) {
+    out_ = std::move(value);
+    return ++counts_.values <= kMostValues;
+  }
+  bool deeper() { return ++counts_.depth <= kDeepest; }
+  bool shallower() { return --counts_.depth >= 0; }
+  template <typename Iter>
+  bool item(Value& value, picojson::input<Iter>& in) {
+    Builder builder(value, counts_);
+    return picojson::_parse(builder, in);
+  }
+  Value& out_;
+  Counts& counts_;
+};
 
 void append_escape(std::string& out, unsigned unit) {
   char buffer[12];
@@ -193,14 +211,17 @@ Array& Value::array() {
 }
 
 Value parse(std::string_view text, std::string_view source) {
-  check_depth(text, source);
-  picojson::value parsed;
+  Value value;
+  Counts counts;
   std::string error;
-  auto end = picojson::parse(parsed, text.begin(), text.end(), &error);
-  if (!error.empty()) throw IntegrityError(cat(source, ": not valid JSON: ", printable(trim(error))));
+  Builder builder(value, counts);
+  auto end = picojson::_parse(builder, text.begin(), text.end(), &error);
+  if (counts.depth > kDeepest) throw IntegrityError(cat(source, ": JSON nested deeper than ", kDeepest, " levels"));
+  if (counts.values > kMostValues) throw IntegrityError(cat(source, ": JSON with more than ", kMostValues, " values"));
+  if (!error.empty()) throw IntegrityError(cat(source, ": not valid JSON: ", printable(trim(error).substr(0, 120))));
   if (!trim(std::string_view(end, static_cast<std::size_t>(text.end() - end))).empty())
     throw IntegrityError(cat(source, ": text after the JSON value"));
-  return convert(parsed);
+  return value;
 }
 
 std::string to_line(const Value& value) { return print(value, {", ", ": ", 0}); }

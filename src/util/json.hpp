@@ -57,7 +57,8 @@ class Value {
   std::variant<std::monostate, bool, std::int64_t, double, std::string, Array, Object> data_;
 };
 
-// Throws IntegrityError naming `source` on malformed text, trailing bytes, or nesting deeper than 100.
+// Throws IntegrityError naming `source` on malformed text, trailing bytes, nesting deeper than 100, or more values than
+// any image has (250000).
 Value parse(std::string_view text, std::string_view source);
 
 // One line with `, ` and `: `; non-ASCII as \uXXXX: byte-compatible with what the Python tool writes.
