@@ -2,6 +2,7 @@
 // process inside the root would, and files are replaced as layers say.
 #include "archive/apply.hpp"
 #include "archive/path_table.hpp"
+#include "util/cold_memory.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/strings.hpp"
@@ -9,7 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
-#include <set>
+#include <cstring>
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -46,7 +47,12 @@ std::optional<struct stat> stat_at(int dir, const std::string& name) {
 class BottomUp {
  public:
   BottomUp(const std::string& root, const ApplyOptions& options)
-      : options_(options), meter_(options), writer_(root, options.owners), root_(open_below(AT_FDCWD, root.c_str())) {
+      : options_(options),
+        meter_(options),
+        writer_(root, options.owners),
+        root_(open_below(AT_FDCWD, root.c_str())),
+        touched_(path_dirname(root)),
+        times_(path_dirname(root)) {
     if (!root_.fd) throw_errno("open directory", root);
   }
 
@@ -60,8 +66,11 @@ class BottomUp {
   }
 
   ApplyResult finish() {
-    for (const auto& [path, time] : times_) {
-      auto parts = clean_parts(path);
+    JournalReader times(times_);
+    timespec time;
+    for (std::string text; times.next(text);) {
+      std::memcpy(&time, text.data(), sizeof time);
+      auto parts = clean_parts(std::string_view(text).substr(sizeof time));
       auto parent = walk(parts, Make::no);
       if (!parent.fd) continue;
       std::string name = parts.empty() ? "." : std::string(parts.back());
@@ -74,8 +83,15 @@ class BottomUp {
   enum class Make { no, directories };
   using Parts = std::vector<std::string_view>;
 
-  void touch(const Open& dir, const std::string& name) { touched_.emplace(dir.inode, name); }
-  bool is_touched(ino_t dir, const std::string& name) const { return touched_.count({dir, name}) > 0; }
+  // What this layer has put or gone through: a name in a directory.
+  void touch(const Open& dir, const std::string& name) { touched_.add(touched_.child(dir.inode, name)).flags = PathTable::used; }
+  bool is_touched(ino_t dir, const std::string& name) {
+    auto* record = touched_.find(touched_.child(dir, name));
+    return record && record->flags;
+  }
+  void untouch(ino_t dir, const std::string& name) {
+    if (auto* record = touched_.find(touched_.child(dir, name))) record->flags = 0;
+  }
 
   // The directory of the last part, links followed inside the root. With Make::no it may be missing (null fd).
   Open walk(const Parts& parts, Make make) {
@@ -138,14 +154,24 @@ class BottomUp {
     if (!mine && ::unlinkat(dir, name.c_str(), AT_REMOVEDIR) != 0) throw_errno("remove", printable(name));
   }
 
-  void remove_children(const Open& dir, std::size_t depth) {
+  // Each followed by a zero byte: a directory may have a million of them.
+  static std::string names_in(const Open& dir) {
     DIR* stream = ::fdopendir(::openat(dir.fd->get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!stream) throw_errno("read directory", "of a layer");
     ScopeExit close_stream([stream] { ::closedir(stream); });
-    std::vector<std::string> names;
+    std::string names;
     while (dirent* entry = ::readdir(stream))
-      if (std::string_view name = entry->d_name; name != "." && name != "..") names.emplace_back(name);
-    for (const auto& name : names) remove_lower(dir.fd->get(), dir.inode, name, depth + 1);
+      if (std::string_view name = entry->d_name; name != "." && name != "..") names.append(name).push_back('\0');
+    return names;
+  }
+
+  void remove_children(const Open& dir, std::size_t depth) {
+    std::string names = names_in(dir);
+    for (std::size_t at = 0; at < names.size();) {
+      std::string name = names.c_str() + at;
+      at += name.size() + 1;
+      remove_lower(dir.fd->get(), dir.inode, name, depth + 1);
+    }
   }
 
   void hide(const Parts& parts, Whiteout whiteout) {
@@ -186,7 +212,7 @@ class BottomUp {
     bool keep = old && S_ISDIR(old->st_mode) && is_directory;
     if (old && !keep) {
       writer_.drain();
-      touched_.erase({dir.inode, name});
+      untouch(dir.inode, name);
       if (S_ISDIR(old->st_mode)) forget_below(dir.fd->get(), name, 0);
       remove_lower(dir.fd->get(), dir.inode, name, 0);
     }
@@ -195,7 +221,7 @@ class BottomUp {
     switch (entry.type) {
       case Entry::Type::directory:
         writer_.make_directory(fd, name, entry, keep);
-        times_.emplace_back(entry.path, time_of(entry));
+        note_time(time_of(entry), entry.path);
         break;
       case Entry::Type::symbolic_link: writer_.make_link(fd, name, entry); break;
       case Entry::Type::hard_link: make_hard_link(target->first.fd->get(), target->second, fd, name); break;
@@ -212,19 +238,26 @@ class BottomUp {
     if (depth > kDeepest) throw IntegrityError("a layer has directories deeper than 400 levels");
     Open below = open_below(dir, name.c_str());
     if (!below.fd) return;
-    for (auto at = touched_.lower_bound({below.inode, ""}); at != touched_.end() && at->first == below.inode;) {
-      std::string child = at->second;
-      at = touched_.erase(at);
+    std::string names = names_in(below);
+    for (std::size_t at = 0; at < names.size();) {
+      std::string child = names.c_str() + at;
+      at += child.size() + 1;
+      if (!is_touched(below.inode, child)) continue;
+      untouch(below.inode, child);
       forget_below(below.fd->get(), child, depth + 1);
     }
+  }
+
+  void note_time(timespec time, const std::string& path) {
+    udocker::put(times_, cat(std::string_view(reinterpret_cast<const char*>(&time), sizeof time), path));
   }
 
   const ApplyOptions& options_;
   Meter meter_;
   NodeWriter writer_;
   Open root_;
-  std::set<std::pair<ino_t, std::string>> touched_;  // (directory, name) that this layer has put or gone through
-  std::vector<std::pair<std::string, timespec>> times_;
+  PathTable touched_;
+  Journal times_;  // time and path of directories
 };
 
 }  // namespace

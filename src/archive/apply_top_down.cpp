@@ -1,9 +1,12 @@
 #include "archive/apply.hpp"
 #include "archive/path_table.hpp"
+#include "util/cold_memory.hpp"
 #include "util/error.hpp"
+#include "util/file.hpp"
 #include "util/strings.hpp"
 
 #include <cerrno>
+#include <cstring>
 #include <unordered_map>
 
 #include <fcntl.h>
@@ -34,7 +37,11 @@ class TopDown {
       : options_(options),
         meter_(options),
         writer_(root, options.owners),
-        root_(std::make_shared<UniqueFd>(open_fd(root, O_RDONLY | O_DIRECTORY))) {}
+        root_(std::make_shared<UniqueFd>(open_fd(root, O_RDONLY | O_DIRECTORY))),
+        table_(path_dirname(root)),
+        links_(path_dirname(root)),
+        hiding_(path_dirname(root)),
+        directories_(path_dirname(root)) {}
 
   void apply(const Layer& layer, std::uint16_t number) {
     layer_ = number;
@@ -44,22 +51,30 @@ class TopDown {
     while (stream.next(entry)) put(entry, stream.reader());
     stream.finish();
     writer_.drain();
-    for (const auto& link : links_) {
-      Place from = enter(link.target, Make::no), to = enter(link.path, Make::no);
+    JournalReader links(links_), hiding(hiding_);
+    for (std::string path, target; links.next(path) && links.next(target);) {
+      Place from = enter(target, Make::no), to = enter(path, Make::no);
       make_hard_link(from.dir->get(), from.name, to.dir->get(), to.name);
       table_.add(to.hash).flags &= static_cast<std::uint16_t>(~PathTable::link);
     }
     links_.clear();
-    for (auto [hash, flag] : hiding_) table_.add(hash).flags |= flag;
+    Hiding what;
+    for (std::string text; hiding.next(text);) {
+      std::memcpy(&what, text.data(), sizeof what);
+      table_.add(what.hash).flags |= what.flag;
+    }
     hiding_.clear();
   }
 
   ApplyResult finish() {
     open_.clear();
     finishing_ = true;
-    for (const auto& directory : directories_) {
-      Place place = enter(directory.path, Make::no);
-      writer_.set_times(place.dir->get(), place.name, directory.time);
+    JournalReader directories(directories_);
+    timespec time;
+    for (std::string text; directories.next(text);) {
+      std::memcpy(&time, text.data(), sizeof time);
+      Place place = enter(text.substr(sizeof time), Make::no);
+      writer_.set_times(place.dir->get(), place.name, time);
     }
     return meter_.result;
   }
@@ -77,13 +92,14 @@ class TopDown {
     SharedDir dir;
     std::string name;  // "." for the root itself
   };
-  struct Link {
-    std::string path, target;
+  struct Hiding {
+    std::uint64_t hash;
+    std::uint16_t flag;
   };
-  struct Timed {
-    std::string path;
-    timespec time;
-  };
+  template <typename Record>
+  static std::string_view bytes_of(const Record& record) {
+    return {reinterpret_cast<const char*>(&record), sizeof record};
+  }
 
   bool hides_below(const Record& record) const {
     if (finishing_) return false;
@@ -172,7 +188,7 @@ class TopDown {
       return false;
     }
     if (!(record.flags & PathTable::file)) return false;
-    if (wants_directory || !links_.empty()) throw NeedsGeneral{"a path that occurs twice in a layer"};
+    if (wants_directory || links_.size() > 0) throw NeedsGeneral{"a path that occurs twice in a layer"};
     writer_.drain();
     if (::unlinkat(place.dir->get(), place.name.c_str(), 0) != 0) throw_errno("replace", printable(place.name));
     return false;
@@ -204,7 +220,7 @@ class TopDown {
     switch (entry.type) {
       case Entry::Type::directory:
         writer_.make_directory(place.dir->get(), place.name, entry, exists);
-        directories_.push_back({path_of(parts), time_of(entry)});
+        put_directory(time_of(entry), parts);
         break;
       case Entry::Type::symbolic_link: writer_.make_link(place.dir->get(), place.name, entry); break;
       case Entry::Type::file:
@@ -228,7 +244,8 @@ class TopDown {
     const Record* record = from.hidden || target.empty() ? nullptr : table_.find(from.hash);
     if (!record || !(record->flags & PathTable::file) || record->layer != layer_ || from.hash == place.hash)
       throw NeedsGeneral{"a hard link to a file of another layer"};
-    links_.push_back({path_of(parts), path_of(target)});
+    udocker::put(links_, path_of(parts));
+    udocker::put(links_, path_of(target));
     Record& mine = table_.add(place.hash);
     mine.flags = static_cast<std::uint16_t>((mine.flags & (PathTable::hidden | PathTable::opaque)) | PathTable::file | PathTable::link);
     mine.layer = layer_;
@@ -241,8 +258,14 @@ class TopDown {
     mark_used(parts, parts.size() - 1);
     std::uint64_t parent = table_.root();
     for (std::size_t i = 0; i + 1 < parts.size(); ++i) parent = table_.child(parent, parts[i]);
-    if (whiteout == Whiteout::opaque) hiding_.emplace_back(parent, PathTable::opaque);
-    else hiding_.emplace_back(table_.child(parent, parts.back().substr(kWhiteoutPrefix.size())), PathTable::hidden);
+    Hiding what{};
+    what.flag = whiteout == Whiteout::opaque ? PathTable::opaque : PathTable::hidden;
+    what.hash = whiteout == Whiteout::opaque ? parent : table_.child(parent, parts.back().substr(kWhiteoutPrefix.size()));
+    udocker::put(hiding_, bytes_of(what));
+  }
+
+  void put_directory(timespec time, const Parts& parts) {
+    udocker::put(directories_, cat(bytes_of(time), path_of(parts)));
   }
 
   // Nothing is written, but the directories on the way to it would have been made.
@@ -268,9 +291,9 @@ class TopDown {
   std::uint16_t layer_ = 0;
   bool finishing_ = false;
   std::unordered_map<std::string, Directory> open_;
-  std::vector<Link> links_;
-  std::vector<std::pair<std::uint64_t, std::uint16_t>> hiding_;
-  std::vector<Timed> directories_;
+  Journal links_;        // path and target, made when the layer is through
+  Journal hiding_;       // what this layer hides of lower ones
+  Journal directories_;  // time and path, set when all is in place
 };
 
 }  // namespace

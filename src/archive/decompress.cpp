@@ -1,5 +1,6 @@
 // The decoders behind decompressed(): isa-l (zlib where it is not built), zstd, liblzma, libbz2 each have their door here.
 #include "archive/stream.hpp"
+#include "util/cold_memory.hpp"
 #include "util/error.hpp"
 #include "util/strings.hpp"
 
@@ -15,13 +16,16 @@
 
 #include <bzlib.h>
 #include <lzma.h>
+#define ZSTD_STATIC_LINKING_ONLY  // for the memory that a decoder takes
 #include <zstd.h>
+#include <zstd_errors.h>
 
 namespace udocker::archive {
 
 namespace {
 
 constexpr std::size_t kOut = 256 << 10;
+constexpr std::size_t kRelax = 4 << 20;  // bytes made until unused pages of a large window may go
 
 // What one step of a decoder did.
 struct Step {
@@ -56,6 +60,10 @@ class Decoder : public Input {
       Step step = run(in_, out_.data() + made, out_.size() - made);
       in_.remove_prefix(step.used);
       made += step.made;
+      if (memory_.has_large() && (since_relaxed_ += step.made) >= kRelax) {
+        memory_.relax();
+        since_relaxed_ = 0;
+      }
       if (step.end) at_start_ = true;
       else if (input_ended_ && step.made == 0) bad("it ends in the middle");
     }
@@ -68,7 +76,10 @@ class Decoder : public Input {
   virtual bool goes_on(std::string_view in) const = 0;
   [[noreturn]] void bad(std::string_view why) const { throw IntegrityError(cat(name_, ": damaged: ", why)); }
 
+  ColdMemory memory_;  // for windows and dictionaries, which may be 128 MiB
+
  private:
+  std::size_t since_relaxed_ = 0;
   std::unique_ptr<Input> from_;
   std::string name_;
   std::vector<char> out_;
@@ -134,10 +145,12 @@ class GzipDecoder : public Decoder {
 
 class ZstdDecoder : public Decoder {
  public:
-  ZstdDecoder(std::unique_ptr<Input> from, std::string name)
-      : Decoder(std::move(from), std::move(name)), z_(::ZSTD_createDCtx()) {
+  ZstdDecoder(std::unique_ptr<Input> from, std::string name) : Decoder(std::move(from), std::move(name)) {
+    auto allocate = [](void* memory, std::size_t size) { return static_cast<ColdMemory*>(memory)->allocate(size); };
+    auto release = [](void* memory, void* block) { static_cast<ColdMemory*>(memory)->release(block); };
+    z_ = ::ZSTD_createDCtx_advanced({allocate, release, &memory_});
     if (!z_) throw std::bad_alloc();
-    ::ZSTD_DCtx_setParameter(z_, ZSTD_d_windowLogMax, 27);
+    ::ZSTD_DCtx_setParameter(z_, ZSTD_d_windowLogMax, kLargestWindow);
   }
   ~ZstdDecoder() override { ::ZSTD_freeDCtx(z_); }
 
@@ -146,17 +159,26 @@ class ZstdDecoder : public Decoder {
     ZSTD_inBuffer source{in.data(), in.size(), 0};
     ZSTD_outBuffer target{out, size, 0};
     std::size_t status = ::ZSTD_decompressStream(z_, &target, &source);
+    if (::ZSTD_getErrorCode(status) == ZSTD_error_frameParameter_windowTooLarge)
+      bad(cat("its window is larger than ", (1 << kLargestWindow) >> 20, " MiB"));
     if (::ZSTD_isError(status)) bad(::ZSTD_getErrorName(status));
     return {source.pos, target.pos, status == 0};
   }
   void begin() override {}
   bool goes_on(std::string_view) const override { return true; }
+  static constexpr int kLargestWindow = 27;  // what `zstd --long` makes; decoders need not take more (RFC 8878 3.1.1.1.2)
   ZSTD_DCtx* z_;
 };
 
 class XzDecoder : public Decoder {
  public:
-  XzDecoder(std::unique_ptr<Input> from, std::string name) : Decoder(std::move(from), std::move(name)) { begin(); }
+  XzDecoder(std::unique_ptr<Input> from, std::string name) : Decoder(std::move(from), std::move(name)) {
+    allocator_.alloc = [](void* memory, std::size_t count, std::size_t size) { return static_cast<ColdMemory*>(memory)->allocate(count * size); };
+    allocator_.free = [](void* memory, void* block) { static_cast<ColdMemory*>(memory)->release(block); };
+    allocator_.opaque = &memory_;
+    z_.allocator = &allocator_;
+    begin();
+  }
   ~XzDecoder() override { ::lzma_end(&z_); }
 
  private:
@@ -174,6 +196,7 @@ class XzDecoder : public Decoder {
     if (::lzma_stream_decoder(&z_, 256u << 20, 0) != LZMA_OK) throw std::bad_alloc();
   }
   bool goes_on(std::string_view in) const override { return static_cast<unsigned char>(in[0]) == 0xfd; }
+  lzma_allocator allocator_{};
   lzma_stream z_ = LZMA_STREAM_INIT;
 };
 

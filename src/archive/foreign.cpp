@@ -1,6 +1,7 @@
 #include "archive/foreign.hpp"
 
 #include "archive/tar.hpp"
+#include "util/cold_memory.hpp"
 #include "util/error.hpp"
 #include "util/strings.hpp"
 
@@ -50,17 +51,6 @@ bool is_tar_header(std::string_view head) {
     return std::string_view(error.what()).find("wrong header") == std::string_view::npos;
   }
   return true;
-}
-
-UniqueFd unnamed_file(const std::string& directory) {
-  int fd = ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  if (fd < 0) {
-    std::string path = directory + "/.convert.XXXXXX";
-    fd = ::mkostemp(path.data(), O_CLOEXEC);
-    if (fd < 0) throw_errno("make a temporary file in", directory);
-    ::unlink(path.c_str());
-  }
-  return UniqueFd(fd);
 }
 
 void rewind(int fd, const std::string& directory) {

@@ -17,7 +17,8 @@ namespace udocker::archive {
 
 namespace {
 
-constexpr std::size_t kMostWaiting = 12 << 20;  // bytes of small files on their way
+constexpr std::size_t kMostWaiting = 8 << 20;  // bytes of small files on their way
+constexpr std::size_t kMostSpare = 4 << 20;    // bytes of buffers kept for more
 constexpr std::size_t kMostJobs = 512;
 
 unsigned current_umask() {
@@ -143,6 +144,12 @@ void NodeWriter::run(Job& job) {
   fd.close_checked(shown(job.name));
 }
 
+std::size_t NodeWriter::Job::cost() const {
+  std::size_t sum = data.size() + name.size() + entry.segments.size() * sizeof entry.segments[0];
+  for (const auto& [key, value] : entry.xattrs) sum += key.size() + value.size() + 100;
+  return sum;
+}
+
 void NodeWriter::work() {
   std::unique_lock hold(mutex_);
   while (true) {
@@ -162,9 +169,12 @@ void NodeWriter::work() {
     job.dir.reset();
     hold.lock();
     if (failure && !failure_) failure_ = failure;
-    waiting_bytes_ -= job.data.size();
+    waiting_bytes_ -= job.cost();
     --running_;
-    if (spare_.size() < 64) spare_.push_back(std::move(job.data));
+    if (spare_bytes_ + job.data.capacity() <= kMostSpare) {
+      spare_bytes_ += job.data.capacity();
+      spare_.push_back(std::move(job.data));
+    }
     room_.notify_one();
   }
 }
@@ -177,6 +187,7 @@ void NodeWriter::write_small(SharedDir dir, std::string name, const Entry& entry
     if (!spare_.empty()) {
       job.data = std::move(spare_.back());
       spare_.pop_back();
+      spare_bytes_ -= job.data.capacity();
       job.data.clear();
     }
   }
@@ -194,7 +205,7 @@ void NodeWriter::write_small(SharedDir dir, std::string name, const Entry& entry
   job.entry.segments = entry.segments;
   std::unique_lock hold(mutex_);
   room_.wait(hold, [this] { return (waiting_bytes_ < kMostWaiting && jobs_.size() < kMostJobs) || failure_; });
-  waiting_bytes_ += job.data.size();
+  waiting_bytes_ += job.cost();
   jobs_.push_back(std::move(job));
   work_.notify_one();
 }

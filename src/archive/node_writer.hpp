@@ -55,6 +55,7 @@ class NodeWriter {
     SharedDir dir;
     std::string name, data;
     Entry entry;
+    std::size_t cost() const;  // bytes it holds
   };
   void work();
   void run(Job& job);
@@ -71,7 +72,7 @@ class NodeWriter {
   std::condition_variable work_, room_;
   std::deque<Job> jobs_;
   std::vector<std::string> spare_;  // buffers to use again
-  std::size_t waiting_bytes_ = 0, running_ = 0;
+  std::size_t waiting_bytes_ = 0, spare_bytes_ = 0, running_ = 0;
   bool stop_ = false;
   std::exception_ptr failure_;
   std::vector<std::thread> threads_;

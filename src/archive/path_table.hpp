@@ -1,6 +1,8 @@
 // What is known about the paths of an image while its layers are applied from the top down. Only keyed hashes of
-// paths are kept: a million entries fit in a few megabytes, and nobody can make two paths meet on purpose.
+// paths are kept: a million entries fit in 32 megabytes, more in a file, and nobody can make two paths meet on purpose.
 #pragma once
+#include "util/cold_memory.hpp"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -28,7 +30,13 @@ class PathTable {
     std::uint16_t layer = 0;
   };
 
-  PathTable();
+  // A large table lives in an unnamed file in `directory`.
+  explicit PathTable(std::string directory);
+  ~PathTable();
+  PathTable(const PathTable&) = delete;
+  PathTable& operator=(const PathTable&) = delete;
+  // Forgets all paths.
+  void clear();
   std::uint64_t root() const { return seed_; }
   std::uint64_t child(std::uint64_t parent, std::string_view name) const;
   // Null when nothing is known. Valid until the next add.
@@ -38,10 +46,14 @@ class PathTable {
   std::size_t size() const { return count_; }
 
  private:
-  Record& slot(std::vector<Record>& table, std::uint64_t hash);
+  static Record& slot(Record* table, std::size_t slots, std::uint64_t hash);
+  Record* allocate(std::size_t slots);
+  void relax();
+  ColdMemory memory_;
   std::uint64_t seed_, key_;
-  std::vector<Record> table_;
-  std::size_t count_ = 0;
+  std::size_t slots_ = 0, count_ = 0;
+  Record* table_ = nullptr;
+  unsigned uses_ = 0;  // since the pages were let go
 };
 
 }  // namespace udocker::archive

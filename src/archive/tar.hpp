@@ -49,6 +49,7 @@ class TarReader {
   void need_block(char* out);
   std::string read_meta(std::uint64_t size);  // contents of an extended header
   void skip_rest();
+  void take_global(const std::string& records);
   void read_old_sparse(Entry& entry, const char* header);
   void read_sparse_map(Entry& entry);
   [[noreturn]] void bad(std::string_view why) const;
@@ -56,7 +57,7 @@ class TarReader {
   Input& input_;
   std::string name_;
   std::string_view piece_;
-  std::uint64_t left_ = 0, padding_ = 0;
+  std::uint64_t left_ = 0, padding_ = 0, meta_ = 0;
   std::map<std::string, std::string> global_;
   bool any_ = false, ended_ = false;
 };

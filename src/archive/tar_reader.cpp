@@ -12,9 +12,11 @@ namespace udocker::archive {
 namespace {
 
 constexpr std::size_t kBlock = 512;
-constexpr std::uint64_t kLargestMeta = 8u << 20;     // extended headers
+constexpr std::uint64_t kLargestMeta = 4u << 20;     // all extended headers of an entry
+constexpr std::size_t kMostGlobal = 1u << 20;        // texts of global headers
+constexpr std::size_t kMostXattrs = 1000;            // of an entry
 constexpr std::uint64_t kLargestFile = 1ull << 60;
-constexpr std::size_t kMostSegments = 1'000'000;
+constexpr std::size_t kMostSegments = 200'000;
 
 // Fields of a header block: offset and length.
 struct Field {
@@ -116,7 +118,7 @@ void TarReader::skip_rest() {
 }
 
 std::string TarReader::read_meta(std::uint64_t size) {
-  if (size > kLargestMeta) bad("an extended header is too large");
+  if (size > kLargestMeta || (meta_ += size) > kLargestMeta) bad("an extended header is too large");
   std::string text;
   left_ = size;
   padding_ = padding_of(size);
@@ -138,6 +140,13 @@ void TarReader::drain() {
 }
 
 // Records are "LENGTH KEY=VALUE\n", LENGTH counting itself. Values may hold any byte.
+// Those that mean something here are kept.
+static bool is_known(std::string_view key) {
+  for (std::string_view known : {"path", "linkpath", "uid", "gid", "mtime", "size", "SCHILY.devmajor", "SCHILY.devminor"})
+    if (key == known) return true;
+  return key.starts_with("SCHILY.xattr.") || key.starts_with("LIBARCHIVE.xattr.") || key.starts_with("GNU.sparse.");
+}
+
 static void parse_pax(const std::string& records, std::map<std::string, std::string>& out, Entry* sparse) {
   std::string_view rest = records;
   std::uint64_t hole_offset = 0;
@@ -158,8 +167,9 @@ static void parse_pax(const std::string& records, std::map<std::string, std::str
       if (sparse->segments.size() > kMostSegments) throw IntegrityError("too many holes in a file of a tar archive");
     } else if (value.empty() && !key.starts_with("SCHILY.xattr.")) {
       out.erase(std::string(key));
-    } else {
+    } else if (is_known(key)) {
       out[std::string(key)] = value;
+      if (out.size() > kMostXattrs + 20) throw IntegrityError("too many extended attributes in a tar archive");
     }
   }
 }
@@ -259,9 +269,17 @@ void TarReader::read_sparse_map(Entry& entry) {
   left_ = rest;
 }
 
+void TarReader::take_global(const std::string& records) {
+  parse_pax(records, global_, nullptr);
+  std::size_t sum = 0;
+  for (const auto& [key, value] : global_) sum += key.size() + value.size();
+  if (sum > kMostGlobal) bad("global headers are too large");
+}
+
 bool TarReader::next(Entry& entry) {
   if (ended_) return false;
   skip_rest();
+  meta_ = 0;
   std::map<std::string, std::string> pax;
   std::string long_name, long_link;
   char header[kBlock];
@@ -284,7 +302,7 @@ bool TarReader::next(Entry& entry) {
       std::string meta = read_meta(stored);
       if (type == 'L') long_name = meta.substr(0, meta.find('\0'));
       else if (type == 'K') long_link = meta.substr(0, meta.find('\0'));
-      else if (type == 'g') parse_pax(meta, global_, nullptr);
+      else if (type == 'g') take_global(meta);
       else {
         entry.segments.clear();
         parse_pax(meta, pax, &entry);
