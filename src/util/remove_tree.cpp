@@ -22,6 +22,8 @@ namespace udocker {
 namespace {
 
 constexpr std::size_t kManyDirectories = 24;  // waiting ones from which threads are worth their start
+constexpr std::size_t kMostWaiting = 20000;    // they take memory
+constexpr int kMostNested = 32;
 constexpr unsigned kMostThreads = 8;
 constexpr int kDeep = 60;  // deeper directories are first moved up to the top
 
@@ -56,11 +58,14 @@ class Remover {
   }
 
  private:
-  void push(std::shared_ptr<Node> node) {
+  // Unless it must: false when there are too many already.
+  bool push(std::shared_ptr<Node> node, bool must = true) {
     std::lock_guard hold(mutex_);
+    if (!must && waiting_.size() >= kMostWaiting) return false;
     ++unfinished_;
     waiting_.push_back(std::move(node));
     changed_.notify_one();
+    return true;
   }
 
   // `helpers`: where this thread, the first one, keeps those that it starts.
@@ -100,7 +105,7 @@ class Remover {
     return false;
   }
 
-  void empty(const std::shared_ptr<Node>& node, std::vector<char>& buffer) {
+  void empty(const std::shared_ptr<Node>& node, std::vector<char>& buffer, int nested = 0) {
     if (!node->fd && !open(*node)) return;
     bool opened_up = false;
     while (true) {
@@ -113,7 +118,7 @@ class Remover {
         std::string_view name = entry->name;
         if (name == "." || name == "..") continue;
         if (entry->type != DT_DIR && remove_file(*node, entry->name, opened_up)) continue;
-        descend(node, entry->name, opened_up);
+        descend(node, entry->name, opened_up, nested);
       }
     }
   }
@@ -132,7 +137,7 @@ class Remover {
     return true;
   }
 
-  void descend(const std::shared_ptr<Node>& node, const char* name, bool& opened_up) {
+  void descend(const std::shared_ptr<Node>& node, const char* name, bool& opened_up, int nested) {
     auto child = std::make_shared<Node>();
     child->parent = node;
     child->name = name;
@@ -148,7 +153,11 @@ class Remover {
       }
     }
     child->parent->pending.fetch_add(1);
-    push(std::move(child));
+    if (!push(child, nested >= kMostNested)) {  // so many wait that this one is better emptied here
+      std::vector<char> buffer(16 << 10);
+      empty(child, buffer, nested + 1);
+      release(std::move(child));
+    }
   }
 
   static std::shared_ptr<Node> top_owner(std::shared_ptr<Node> node) {
