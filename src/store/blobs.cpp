@@ -25,11 +25,6 @@ std::string digest_of_fd(int fd, Hasher::Algorithm algorithm, const std::string&
   return hasher.finish_hex();
 }
 
-void sync_directory(const std::string& path) {
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd) ::fsync(fd.get());
-}
-
 }  // namespace
 
 bool is_digest(std::string_view text) {

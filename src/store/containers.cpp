@@ -124,6 +124,7 @@ void NewContainer::set_image(std::string_view name) const { make_file(directory_
 
 Container NewContainer::commit(std::string_view name) {
   Container container(dirs_, id_);
+  sync_filesystem(directory_);  // once for all its files: whoever sees it after a crash of the machine sees it whole
   std::string link = cat(dirs_.containers, "/", name);
   if (!name.empty()) {
     if (!Containers::is_valid_name(name)) throw Error("invalid container name or wrong format");
@@ -138,6 +139,7 @@ Container NewContainer::commit(std::string_view name) {
     throw SystemError("rename to", container.directory(), error);
   }
   directory_.clear();
+  sync_directory(dirs_.containers);
   lock_.release();
   ::rmdir(dirs_.staging().c_str());
   return container;

@@ -54,7 +54,8 @@ class NewContainer {
     lock_.refresh();
     check_interrupt();
   }
-  // Moves it to its place: from here on everybody sees it whole. `name` is set in the same step when given: a name
+  // Makes it durable and moves it to its place: from here on everybody sees it whole. `name` is set in the same step
+  // when given: a name
   // that is taken throws Error "container name already exists" and nothing is left.
   Container commit(std::string_view name = {});
 

@@ -223,6 +223,8 @@ void Images::fill(const ImageName& name, const std::vector<std::string>& links, 
     if (!ours && !is_marker(old) && find_link(cat(place, "/", old))) remove_file(cat(place, "/", old));
   }
   make_file(place + "/TAG", place.substr(0, place.size() - name.tag.size() - 1) + ":" + name.tag);
+  sync_directory(place);
+  sync_directory(path_dirname(place));
 }
 
 void Images::put_v2(const ImageName& name, const json::Value& manifest) const {

@@ -50,8 +50,7 @@ void Intake::keep() {
     UniqueFd fd = open_fd(path_, O_RDONLY);
     if (::fsync(fd.get()) != 0 && errno != EINVAL) throw_errno("sync", path_);
     if (::rename(path_.c_str(), target.c_str()) != 0) throw_errno("rename to", target);
-    UniqueFd directory = open_fd(dirs_.layers, O_RDONLY | O_DIRECTORY);
-    ::fsync(directory.get());
+    sync_directory(dirs_.layers);
   }
   path_ = target;
   pins_.emplace(std::move(pins));
