@@ -44,8 +44,9 @@ void empty_directory(const std::string& path) {
 LayerStream::LayerStream(const Layer& layer) : input_(stream_of(layer)), reader_(*input_, cat("layer ", layer.name)) {}
 
 void Meter::count(const Entry& entry) {
-  if (++result.entries > options_.limits.entries)
-    throw Error(cat("more than ", options_.limits.entries, " files in an image: refused"));
+  if (++result.entries > options_.limits.entries && options_.limits.entries)
+    throw Error(cat("more files than the limit of ", options_.limits.entries,
+                    " (UDOCKER_MAX_UNPACKED_FILES=NUMBER or the setting max_unpacked_files allows more, 0 any)"));
   std::uint64_t stored = entry.size;
   if (entry.sparse) {
     stored = 0;
@@ -53,7 +54,7 @@ void Meter::count(const Entry& entry) {
   }
   result.bytes += stored;
   if (options_.limits.bytes && result.bytes > options_.limits.bytes)
-    throw Error(cat("unpacks to more than the limit of ", options_.limits.bytes, " bytes (setting max_unpacked_size)"));
+    throw Error(cat("unpacks to more than the limit of ", options_.limits.bytes, " bytes (", kLimitAdvice, ")"));
   if (options_.tick && result.entries % 256 == 0) options_.tick(result);
 }
 

@@ -16,12 +16,14 @@ struct Layer {
   std::function<std::unique_ptr<Input>()> open;  // the stored bytes, compressed or not
   std::string digest;                            // of the stored bytes, "sha256:…"; "" is not checked
   std::string diff_id;                           // of the tar inside; "" is not checked
+  std::uint64_t stored = 0;                      // how many bytes `open` gives, where it is known
 };
 
 struct Limits {
-  std::uint64_t bytes = 0;  // of all files unpacked; 0 is no limit
-  std::uint64_t entries = 50'000'000;
+  std::uint64_t bytes = 0;  // of all files unpacked; 0 is no limit, here and below
+  std::uint64_t entries = 0;
 };
+inline constexpr const char* kLimitAdvice = "UDOCKER_MAX_UNPACKED_SIZE=BYTES or the setting max_unpacked_size allows more, 0 any";
 
 struct ApplyResult {
   std::uint64_t entries = 0, bytes = 0, skipped = 0;

@@ -63,6 +63,7 @@ const Key kKeys[] = {
     {"libdir", &Settings::libdir, "UDOCKER_LIB"},
     {"location", &Settings::location},
     {"max_unpacked_size", &Settings::max_unpacked_size, "UDOCKER_MAX_UNPACKED_SIZE"},
+    {"max_unpacked_files", &Settings::max_unpacked_files, "UDOCKER_MAX_UNPACKED_FILES"},
     {"mountpoint_prefixes", &Settings::mountpoint_prefixes},
     {"nvi_bin_list", &Settings::nvi_bin_list},
     {"nvi_dev_list", &Settings::nvi_dev_list},

@@ -44,7 +44,8 @@ struct Settings {
   std::string dockerio_index_url = "https://hub.docker.com", dockerio_registry_url = "https://registry-1.docker.io";
   std::string docker_registries;
   int download_parallel = 4;             // layers fetched at once
-  std::string max_unpacked_size = "0";   // limit of a container's unpacked size in bytes; 0 is none
+  std::string max_unpacked_size = "auto";  // limit of what is unpacked at once in bytes; 0: none; auto: 8 GiB or 100 times the stored size
+  int max_unpacked_files = 20000000;       // 0: no limit
 };
 
 // What the command line says about settings.

@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace udocker::ops {
@@ -25,7 +26,9 @@ archive::Layer open_layer(const std::string& path, const std::string& name, cons
     if (::lseek(fd->get(), 0, SEEK_SET) != 0) throw_errno("rewind", name);
     return std::make_unique<archive::FdInput>(fd->get(), name);
   };
-  return {name, open, digest, diff_id};
+  struct stat st {};
+  if (::fstat(fd->get(), &st) != 0) throw_errno("look at", path);
+  return {name, open, digest, diff_id, static_cast<std::uint64_t>(st.st_size)};
 }
 
 std::vector<archive::Layer> layers_of(const store::Repository& repository, const store::Image& image, const json::Value& config) {
@@ -48,9 +51,16 @@ ImageContent load_image_content(const store::Repository& repository, const store
   return {image.name().text(), std::move(config), std::move(layers)};
 }
 
-archive::Limits unpack_limits(const config::Settings& settings) {
+archive::Limits unpack_limits(const config::Settings& settings, std::optional<std::uint64_t> stored) {
+  constexpr std::uint64_t kAlways = 8ull << 30, kTimes = 100;
   archive::Limits limits;
-  auto bytes = parse_number(trim(settings.max_unpacked_size));
+  limits.entries = static_cast<std::uint64_t>(std::max(0, settings.max_unpacked_files));
+  auto text = trim(settings.max_unpacked_size);
+  if (text.empty() || text == "auto") {
+    limits.bytes = stored && *stored < (1ull << 50) ? std::max(kAlways, *stored * kTimes) : 0;
+    return limits;
+  }
+  auto bytes = parse_number(text);
   if (!bytes) throw Error(cat("max_unpacked_size: not a number of bytes: ", printable(settings.max_unpacked_size)));
   limits.bytes = *bytes;
   return limits;
@@ -77,7 +87,9 @@ store::Container create_container(Session& session, const store::ImageName& name
 
 store::Container create_container(Session& session, const ImageContent& content, const std::string& container_name) {
   archive::ApplyOptions options;
-  options.limits = unpack_limits(session.settings());
+  std::uint64_t stored = 0;
+  for (const auto& layer : content.layers) stored += layer.stored;
+  options.limits = unpack_limits(session.settings(), stored);
   store::NewContainer fresh = session.repository().containers().make();
   options.owners = fresh.directory() + "/owners";
   try {

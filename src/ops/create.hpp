@@ -4,6 +4,8 @@
 #include "ops/session.hpp"
 #include "store/repository.hpp"
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace udocker::ops {
@@ -23,8 +25,9 @@ ImageContent load_image_content(const store::Repository& repository, const store
 // The same from layers at hand. Throws Error "container name already exists" at the end when the name is taken then.
 store::Container create_container(Session& session, const ImageContent& content, const std::string& name);
 
-// What the settings allow a container to hold.
-archive::Limits unpack_limits(const config::Settings& settings);
+// What the settings allow to be unpacked from so many stored bytes (nothing: not known). Without a setting that is a
+// hundred times as much, at least 8 GiB: more than any honest image.
+archive::Limits unpack_limits(const config::Settings& settings, std::optional<std::uint64_t> stored);
 // Warns when nothing in ROOT looks like a system's root directory.
 void warn_if_strange(const std::string& root, const std::string& id);
 

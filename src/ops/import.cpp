@@ -191,12 +191,12 @@ void unpack(Session& session, const ImportSource& source, store::NewContainer& f
     return wrap(archive::as_tar(archive::decompressed(std::move(raw), shown(source)), shown(source), path_dirname(fresh.directory())).input);
   };
   archive::ApplyOptions options;
-  options.limits = unpack_limits(session.settings());
   options.owners = fresh.directory() + "/owners";
   options.whiteouts = archive::ApplyOptions::Whiteouts::keep;
   options.tick = [&fresh](const archive::ApplyResult&) { fresh.refresh(); };
   struct stat status {};
   bool again = source.file != "-" && ::stat(source.file.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+  options.limits = unpack_limits(session.settings(), again ? std::optional<std::uint64_t>(status.st_size) : std::nullopt);
   auto result = again ? archive::apply_layers(fresh.root(), {layer}, options) : archive::apply_bottom_up(fresh.root(), {layer}, options);
   log::debug("import", cat(result.entries, " entries, ", result.bytes, " bytes"));
 }

@@ -2,6 +2,7 @@
 
 #include "oci/manifest.hpp"
 #include "oci/reference.hpp"
+#include "ops/create.hpp"
 #include "ops/load_parts.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
@@ -20,13 +21,13 @@ namespace {
 
 using store::ImageName;
 
-std::unique_ptr<LoadFiles> open_source(const store::Repository& repository, const std::string& file) {
+std::unique_ptr<LoadFiles> open_source(const store::Repository& repository, const std::string& file, const SizeLimit& limit) {
   if (file == "-") {
     if (::isatty(STDIN_FILENO)) throw UsageError("the image archive is expected on stdin, which is a terminal: use -i FILE");
-    return read_image_archive(repository, UniqueFd(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)), "standard input");
+    return read_image_archive(repository, UniqueFd(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)), "standard input", limit);
   }
   if (is_directory(file)) return open_image_directory(repository, file);
-  return read_image_archive(repository, open_fd(file, O_RDONLY), file);
+  return read_image_archive(repository, open_fd(file, O_RDONLY), file, limit);
 }
 
 std::vector<FoundImage> find_images(const LoadFiles& files, const oci::Platform& wanted) {
@@ -142,8 +143,12 @@ class Loader {
     return taken;
   }
 
+  static void check_size(const TakenFile& taken, std::optional<std::uint64_t> expected) {
+    if (expected && *expected != taken.size) throw IntegrityError(cat("size of ", taken.digest), cat(*expected), cat(taken.size));
+  }
+
   json::Value take_oci(const FoundImage& image) {
-    for (const auto& layer : image.layers) take_layer(layer);
+    for (const auto& layer : image.layers) check_size(take_layer(layer), layer.size);
     files_.take(image.config_file, image.config_digest);
     return image.manifest;
   }
@@ -222,7 +227,8 @@ std::vector<ImageName> load_images(Session& session, const LoadRequest& request)
   oci::Platform wanted = request.platform.empty() ? oci::host_platform() : oci::parse_platform(request.platform);
   if (!request.repository.empty()) oci::parse_repository(request.repository);
   const store::Repository& repository = session.repository();
-  auto files = open_source(repository, request.file);
+  auto limit = [&](std::optional<std::uint64_t> stored) { return unpack_limits(session.settings(), stored).bytes; };
+  auto files = open_source(repository, request.file, limit);
   auto images = find_images(*files, wanted);
   if (images.empty()) throw Error(cat("load failed: there is no image in ", files->source()));
   auto loaded = Loader(repository, *files, request).run(images);

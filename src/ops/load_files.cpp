@@ -1,7 +1,9 @@
 #include "ops/load_files.hpp"
 
+#include "archive/extract.hpp"
 #include "archive/tar.hpp"
 #include "store/intake.hpp"
+#include "util/cold_memory.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/progress.hpp"
@@ -19,10 +21,10 @@ namespace udocker::ops {
 
 namespace {
 
-constexpr std::uint64_t kInMemory = 64u << 10;        // files up to here stay in memory,
-constexpr std::uint64_t kMemoryInAll = 64u << 20;     // as long as all of them together are no more than this
+constexpr std::uint64_t kSmall = 64u << 10;         // files up to here are kept together in one journal
+constexpr std::uint64_t kMostSmall = 1u << 30;      // bytes of them all
 constexpr std::uint64_t kLargestText = 16u << 20;
-constexpr std::size_t kMostMembers = 4'000'000;
+constexpr std::size_t kMostMembers = 150'000;       // some hundreds belong to an image; their names take memory
 
 archive::Compression compression_of(const std::string& path) {
   UniqueFd fd = open_fd(path, O_RDONLY);
@@ -55,11 +57,12 @@ void check_digest(const std::string& name, const std::string& wanted, const std:
 class ArchiveFiles : public LoadFiles {
  public:
   ArchiveFiles(const store::Repository& repository, std::string source)
-      : LoadFiles(std::move(source)), repository_(repository) {}
+      : LoadFiles(std::move(source)), repository_(repository), small_(repository.directories().layers) {}
 
-  void read(UniqueFd input) {
+  void read(UniqueFd input, const SizeLimit& limit) {
     struct stat st {};
     ::fstat(input.get(), &st);
+    limit_ = limit(S_ISREG(st.st_mode) ? std::optional<std::uint64_t>(st.st_size) : std::nullopt);
     char start[16];
     ssize_t got = S_ISREG(st.st_mode) ? ::pread(input.get(), start, sizeof start, 0) : 0;
     bool is_compressed = got > 0 && archive::detect_compression({start, static_cast<std::size_t>(got)}) != archive::Compression::none;
@@ -102,7 +105,7 @@ class ArchiveFiles : public LoadFiles {
     if (!member) missing(name);
     if (member->intake) return load_file(member->intake->path(), kLargestText);
     if (!member->present.empty()) return load_file(repository_.blobs().path(member->present), kLargestText);
-    return member->content;
+    return content(*member);
   }
 
   TakenFile take(const std::string& name, const std::string& digest) override {
@@ -114,7 +117,8 @@ class ArchiveFiles : public LoadFiles {
       std::string path = repository_.blobs().path(member.present);
       taken = {member.present, repository_.blobs().size(member.present).value_or(0), compression_of(path)};
     } else {
-      taken = {digest_of(member.content, algorithm_of(digest)), member.content.size(), archive::detect_compression(member.content)};
+      std::string bytes = content(member);
+      taken = {digest_of(bytes, algorithm_of(digest)), bytes.size(), archive::detect_compression(bytes)};
     }
     check_digest(name, digest, taken.digest);
     taken_[taken.digest] = &member;
@@ -126,7 +130,7 @@ class ArchiveFiles : public LoadFiles {
     if (!member) missing(name);
     if (member->intake) return archive::FdInput::open(member->intake->path());
     if (!member->present.empty()) return archive::FdInput::open(repository_.blobs().path(member->present));
-    return std::make_unique<archive::TextInput>(member->content);
+    return std::make_unique<OwnedText>(content(*member));
   }
 
   void keep() override {
@@ -135,7 +139,7 @@ class ArchiveFiles : public LoadFiles {
         member->intake->keep();
       } else if (member->present.empty()) {
         pins_.push_back(repository_.blobs().pin({digest}));
-        repository_.blobs().put(digest, member->content);
+        repository_.blobs().put(digest, content(*member));
       }
     }
     taken_.clear();
@@ -144,9 +148,21 @@ class ArchiveFiles : public LoadFiles {
  private:
   struct Member {
     std::string link;     // name in the archive, cleaned
-    std::string content;
     std::string present;  // digest of a blob that the store had before
     std::unique_ptr<store::Intake> intake;
+    std::uint64_t at = 0;  // of a small file in the journal
+    std::uint32_t size = 0;
+  };
+  std::string content(const Member& member) const { return small_.read(member.at, member.size); }
+
+  class OwnedText : public archive::Input {
+   public:
+    explicit OwnedText(std::string text) : text_(std::move(text)) {}
+    std::string_view next() override { return std::exchange(used_, true) ? std::string_view() : std::string_view(text_); }
+
+   private:
+    std::string text_;
+    bool used_ = false;
   };
 
   class CountedInput : public archive::Input {
@@ -173,9 +189,11 @@ class ArchiveFiles : public LoadFiles {
 
   Member read_member(archive::TarReader& tar, const archive::Entry& entry, const std::string& name) {
     Member member;
-    if (entry.size <= kInMemory && in_memory_ + entry.size <= kMemoryInAll) {
-      member.content = tar.text(entry, kInMemory);
-      in_memory_ += entry.size;
+    bytes_ += entry.size;
+    if (limit_ && bytes_ > limit_) throw Error(cat(source(), ": holds more than the limit of ", limit_, " bytes (", archive::kLimitAdvice, ")"));
+    if (entry.size <= kSmall && small_.size() + entry.size <= kMostSmall) {
+      member.size = static_cast<std::uint32_t>(entry.size);
+      member.at = small_.append(tar.text(entry, kSmall));
       return member;
     }
     std::string digest = digest_in_name(name);
@@ -213,7 +231,8 @@ class ArchiveFiles : public LoadFiles {
   std::map<std::string, Member> members_;
   std::map<std::string, Member*> taken_;  // by digest
   std::vector<store::Pins> pins_;
-  std::uint64_t in_memory_ = 0;
+  Journal small_;
+  std::uint64_t limit_ = 0, bytes_ = 0;
 };
 
 class DirectoryFiles : public LoadFiles {
@@ -300,9 +319,10 @@ std::string clean_member(std::string_view name) {
   return join(parts, "/");
 }
 
-std::unique_ptr<LoadFiles> read_image_archive(const store::Repository& repository, UniqueFd input, const std::string& source) {
+std::unique_ptr<LoadFiles> read_image_archive(const store::Repository& repository, UniqueFd input, const std::string& source,
+                                              const SizeLimit& limit) {
   auto files = std::make_unique<ArchiveFiles>(repository, source);
-  files->read(std::move(input));
+  files->read(std::move(input), limit);
   return files;
 }
 

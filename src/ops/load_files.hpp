@@ -4,7 +4,9 @@
 #include "store/repository.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,8 +45,12 @@ class LoadFiles {
   std::string source_;
 };
 
-// Reads the whole stream: small files into memory, large ones into hidden parts in layers/.
-std::unique_ptr<LoadFiles> read_image_archive(const store::Repository& repository, UniqueFd input, const std::string& source);
+// How many bytes may come out of so many stored ones (nothing: not known); 0 is no limit.
+using SizeLimit = std::function<std::uint64_t(std::optional<std::uint64_t> stored)>;
+
+// Reads the whole stream: small files into one unnamed file, large ones into hidden parts in layers/.
+std::unique_ptr<LoadFiles> read_image_archive(const store::Repository& repository, UniqueFd input, const std::string& source,
+                                              const SizeLimit& limit);
 std::unique_ptr<LoadFiles> open_image_directory(const store::Repository& repository, const std::string& path);
 
 // "./a//b/../c" as "a/c"; "" when it leads out of the archive. Pure.

@@ -18,8 +18,10 @@ std::string blob_file(const oci::Digest& digest) {
   return cat("blobs/", digest.algorithm() == Hasher::Algorithm::sha512 ? "sha512" : "sha256", "/", digest.hex());
 }
 
-std::string blob_text(const LoadFiles& files, const oci::Digest& digest) {
+std::string blob_text(const LoadFiles& files, const oci::Descriptor& blob) {
+  const oci::Digest& digest = blob.digest;
   std::string text = files.text(blob_file(digest));
+  if (text.size() != blob.size) throw IntegrityError(cat("size of ", blob_file(digest)), cat(blob.size), cat(text.size()));
   auto got = oci::digest_of(text, digest.algorithm());
   if (got != digest) throw IntegrityError(cat("digest of ", blob_file(digest)), digest.text(), got.text());
   return text;
@@ -74,7 +76,7 @@ class Layout {
  private:
   std::optional<FoundImage> resolve(const oci::Descriptor& entry, int depth) const {
     if (depth > kDeepest) throw IntegrityError(cat(files_.source(), ": indexes are nested too deep"));
-    json::Value document = json::parse(blob_text(files_, entry.digest), blob_file(entry.digest));
+    json::Value document = json::parse(blob_text(files_, entry), blob_file(entry.digest));
     auto kind = oci::kind_of(document, entry.media_type);
     if (kind == oci::DocumentKind::index) return choose(oci::parse_index(std::move(document), entry.digest.text()), depth + 1);
     auto manifest = oci::parse_manifest(std::move(document), entry.digest.text());
@@ -84,9 +86,9 @@ class Layout {
     }
     FoundImage image;
     image.config_file = blob_file(manifest.config.digest);
-    image.config = blob_text(files_, manifest.config.digest);
+    image.config = blob_text(files_, manifest.config);
     image.config_digest = manifest.config.digest.text();
-    for (const auto& layer : manifest.layers) image.layers.push_back({blob_file(layer.digest), layer.digest.text()});
+    for (const auto& layer : manifest.layers) image.layers.push_back({blob_file(layer.digest), layer.digest.text(), layer.size});
     image.manifest = std::move(manifest.document);
     return image;
   }

@@ -13,6 +13,7 @@ namespace udocker::ops {
 struct FoundLayer {
   std::string file;    // name in the archive
   std::string digest;  // "" when the archive does not say it
+  std::optional<std::uint64_t> size = {};
 };
 
 struct FoundImage {
