@@ -238,7 +238,7 @@ void plan_namespaces(Plan& plan, const oci::Config& config) {
     else if (entry.type == "time") plan.time_namespace = true;
     else plan.clone_flags |= host::find_namespace_flag(entry.type).value_or(0);
   }
-  std::ranges::stable_partition(plan.join, [](const oci::Namespace& entry) { return entry.type == "user"; });
+  std::stable_partition(plan.join.begin(), plan.join.end(), [](const oci::Namespace& entry) { return entry.type == "user"; });
   plan.new_user_namespace = plan.clone_flags & CLONE_NEWUSER;
   if (!plan.new_user_namespace) return;
   plan.uids = ranges_of(config.uid_mappings);
