@@ -68,6 +68,7 @@ class NodeWriter {
   unsigned mask_;
   std::mutex owners_mutex_;
   guest::Owners owners_;
+  std::size_t noted_ = 0;
   std::mutex mutex_;
   std::condition_variable work_, room_;
   std::deque<Job> jobs_;

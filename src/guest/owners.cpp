@@ -198,6 +198,11 @@ void Owners::close() {
   path_ = nullptr;
 }
 
+void Owners::relax() const {
+  constexpr long kDontNeed = 4;  // MADV_DONTNEED: of a shared map of a file only the mapping goes
+  if (base_) sys::call(__NR_madvise, sys::address(base_), static_cast<long>(mapped_), kDontNeed);
+}
+
 int Owners::borrow_xattr_fd() const {
   if (!path_) return xattr_fd_;
   Name name;

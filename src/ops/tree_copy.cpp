@@ -50,6 +50,10 @@ class OwnerCopier {
     if (!target_.is_open()) check(target_.open((to_ + "/owners").c_str(), (to_ + "/ROOT").c_str(), guest::Owners::Mode::read_write));
     check(target_.key_of(target_dir, name.c_str(), to));
     check(target_.set(to, owner));
+    if (++copied_ % 256 == 0) {
+      source_.relax();
+      target_.relax();
+    }
     char names[4096], value[4096];
     long size = source_.list_xattr(from, names, sizeof names);
     for (long at = 0; at < size;) {
@@ -64,6 +68,7 @@ class OwnerCopier {
   std::string to_;
   std::mutex mutex_;
   guest::Owners source_, target_;
+  std::size_t copied_ = 0;
 };
 
 // A directory and its copy, open as long as somebody works in them. Its own attributes come when all is in it.
