@@ -65,6 +65,7 @@ void ArchiveOutput::show_file() {
     return ::linkat(AT_FDCWD, here.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0;
   };
   if (link_as(name_)) return;
+  if (errno == EPERM || errno == EOPNOTSUPP || errno == EXDEV || errno == ENOENT) return copy_file();  // no hard links here
   if (errno != EEXIST) throw_errno("name the file", name_);
   if (existing_ == Existing::refuse) throw Error(cat("output file already exists: ", name_));
   std::string temporary = cat(name_, ".", ::getpid(), ".tmp");
@@ -75,6 +76,14 @@ void ArchiveOutput::show_file() {
     remove_file(temporary);
     throw SystemError("replace", name_, error);
   }
+}
+
+void ArchiveOutput::copy_file() {
+  UniqueFd from = open_fd(proc_name(fd_), O_RDONLY);
+  AtomicFile copy(name_);
+  std::string buffer(kHeld, '\0');
+  while (std::size_t got = read_full(from.get(), buffer.data(), buffer.size(), name_)) copy.write({buffer.data(), got});
+  copy.commit();
 }
 
 void ArchiveOutput::commit() {

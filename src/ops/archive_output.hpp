@@ -27,6 +27,7 @@ class ArchiveOutput : public archive::Output {
  private:
   void flush();
   void show_file();
+  void copy_file();  // where an unnamed file cannot get a name
 
   std::string name_, held_;
   Existing existing_;
