@@ -55,8 +55,7 @@ class NewContainer {
     check_interrupt();
   }
   // Makes it durable and moves it to its place: from here on everybody sees it whole. `name` is set in the same step
-  // when given: a name
-  // that is taken throws Error "container name already exists" and nothing is left.
+  // when given: a name that is taken throws Error "container name already exists" and nothing is left.
   Container commit(std::string_view name = {});
 
  private:
