@@ -30,13 +30,13 @@ LIBS     := -larchive -lcurl -lmbedtls -lmbedx509 -lmbedcrypto -lseccomp -lzstd 
 BUSYBOX  := $(TC)/share/busybox
 CA       := $(TC)/share/ca-bundle.pem
 LICENCES := $(TC)/share/licences.txt
-else
-CC       := $(CCACHE) gcc
-CXX      := $(CCACHE) g++
+else  # asan, tsan: the unit tests and the fuzz targets on the host's C library
+CC       := $(CCACHE) clang
+CXX      := $(CCACHE) clang++
 AR       := ar
 STRIP    := true
 TC_READY :=
-OPT      := -O1 -g
+OPT      := -O1 -gline-tables-only -fno-omit-frame-pointer
 LDOPT    :=
 INCLUDE  :=
 LIBS     := -larchive -lcurl -lmbedtls -lmbedx509 -lmbedcrypto -lseccomp -lzstd -llzma -lbz2 -ldeflate -lz
@@ -45,7 +45,7 @@ CA       :=
 LICENCES :=
 endif
 ifeq ($(CONFIG),asan)
-OPT += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+OPT += -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
 endif
 ifeq ($(CONFIG),tsan)
 OPT += -fsanitize=thread
@@ -56,6 +56,9 @@ ISAL      = $(if $(wildcard $(if $(filter release,$(CONFIG)),$(TC)/lib/libisal.a
 
 # The last four judge optimised code and are wrong about std::optional and std::string in GCC 12.
 WARN     := -Wall -Wextra -Wno-missing-field-initializers -Werror -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds
+ifneq ($(CONFIG),release)
+WARN     := -w -Wno-c++11-narrowing
+endif
 CXXFLAGS ?=
 ALL_CXX  = -std=c++20 $(WARN) -Isrc -I. $(INCLUDE) $(OPT) -pthread -D_GNU_SOURCE -DUDOCKER_VERSION='"$(VERSION)"' \
            -ffile-prefix-map=$(CURDIR)=. $(CXXFLAGS) -MMD -MP
@@ -72,9 +75,14 @@ SRC      := $(filter-out src/main.cpp,$(wildcard src/*/*.cpp))
 APPLETS  := $(wildcard applets/*.cpp)
 EMBEDDED := $(wildcard embedded/*/*.cpp)
 PROGRAMS := $(wildcard embedded/*/main.cpp)
+ifeq ($(CONFIG),release)
 TRAP_SRC := $(if $(filter x86_64,$(ARCH)),$(wildcard embedded/trap/runtime/*.cpp embedded/trap/runtime/*.S))
 PRE_SRC  := $(wildcard embedded/preload/lib/*.cpp embedded/preload/lib/*.S)
+endif
 UNIT     := $(wildcard tests/unit/*/*_test.cpp tests/unit/*.cpp)
+ifeq ($(CONFIG),tsan)  # what has threads
+UNIT     := $(wildcard $(patsubst %,tests/unit/%/*_test.cpp,util archive net registry store ops))
+endif
 obj       = $(patsubst %,$(B)/obj/%.o,$(1))
 free      = $(patsubst %,$(B)/free/%.o,$(1))
 
@@ -140,8 +148,13 @@ $(B)/libudocker.a: $(call obj,$(SRC))
 COMMON := $(call obj,$(APPLETS) $(EMBEDDED)) $(B)/tables.o $(B)/blobs.o
 $(B)/udocker: $(call obj,src/main.cpp) $(COMMON) $(B)/libudocker.a
 	$(Q)echo "  LINK $@"; $(CXX) $(OPT) $(LDOPT) -pthread -o $@.full $^ $(ISAL) $(LIBS) && cp $@.full $@.tmp && $(STRIP) $@.tmp && mv $@.tmp $@
-$(B)/unit_tests: $(call obj,$(UNIT)) $(COMMON) $(B)/libudocker.a
+$(B)/unit_tests: $(call obj,$(UNIT)) $(if $(filter tsan,$(CONFIG)),$(B)/blobs.o,$(COMMON)) $(B)/libudocker.a
 	$(Q)echo "  LINK $@"; $(CXX) $(OPT) $(LDOPT) -pthread -o $@ $^ $(if $(filter release,$(CONFIG)),-L$(TC)/lib) -lgtest -lgmock -lgtest_main $(ISAL) $(LIBS)
+
+FUZZERS := $(patsubst tests/fuzz/%.cpp,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.cpp))
+$(FUZZERS): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.cpp.o $(COMMON) $(B)/libudocker.a
+	$(Q)mkdir -p $(@D); echo "  LINK $@"; $(CXX) $(OPT) -fsanitize=fuzzer -pthread -o $@ $^ $(ISAL) $(LIBS)
+fuzzers: $(FUZZERS)
 
 unit: $(B)/unit_tests $(B)/udocker ## build and run the unit tests
 	$(Q)$(B)/unit_tests --gtest_brief=1 $(if $(FILTER),--gtest_filter=$(FILTER))
@@ -151,8 +164,12 @@ ready-test:
 	$(Q)packaging/deps.sh --ensure test
 demo: ready-build ## build the program and run a container with it, as an ordinary user
 	$(Q)$(MAKE) all && packaging/demo.sh
+fuzz: ## run the fuzz targets (FUZZ_SECONDS=… each; FUZZ=NAME chooses)
+	$(Q)$(MAKE) all $(B)/unit_tests && $(MAKE) CONFIG=asan fuzzers && tests/run fuzz
+sanitized: ## build the fuzz targets
+	$(Q)$(MAKE) CONFIG=asan fuzzers
 test: ready-test ## build, then pass the tests: checks of the tree, unit tests, end-to-end suites
-	$(Q)$(MAKE) check-layers all $(B)/unit_tests && $(if $(SUITES),,tests/toolchain/smoke.sh $(TARGET) &&) CONFIG=$(CONFIG) tests/run $(SUITES)
+	$(Q)$(MAKE) check-layers all $(B)/unit_tests && $(if $(SUITES),,tests/toolchain/smoke.sh $(TARGET) && $(MAKE) sanitized &&) CONFIG=$(CONFIG) tests/run $(SUITES)
 test-aarch64: ready-test ## the aarch64 build: unit tests under qemu-user, modes P F R in a virtual machine (two minutes)
 	$(Q)$(MAKE) TARGET=aarch64-linux-musl all build/release-aarch64-linux-musl/unit_tests && tests/aarch64/run
 release: all ## make the packages in build/packages
@@ -169,6 +186,6 @@ clean: ## remove build/
 	$(Q)rm -rf build
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
-.PHONY: all test-aarch64 release unit ready-build ready-test deps check-layers format clean help demo test check bench
+.PHONY: fuzz fuzzers sanitized all test-aarch64 release unit ready-build ready-test deps check-layers format clean help demo test check bench
 
 -include $(wildcard $(B)/obj/*/*.d $(B)/obj/*/*/*.d $(B)/obj/*/*/*/*.d $(B)/free/*/*/*.d $(B)/free/*/*/*/*.d $(B)/*.d)

@@ -11,12 +11,18 @@ test_packages() {
     openmpi-bin libopenmpi-dev mpich libmpich-dev slurm-wlm munge openssh-server openssh-client rpm rpm2cpio cpio \
     zsh fish groff-base cwltool
 }
+# The sanitized builds and the fuzz targets use the distribution's clang and libraries.
+sanitizer_packages() {
+  clang=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -n 1)
+  echo "clang libclang-rt-${clang:-14}-dev libgtest-dev libgmock-dev picojson-dev libmbedtls-dev libcurl4-openssl-dev libseccomp-dev" \
+    "libzstd-dev libdeflate-dev zlib1g-dev libarchive-dev libisal-dev liblzma-dev libbz2-dev"
+}
 missing() { for p in "$@"; do [ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || printf '%s ' "$p"; done; }
 
 case "${1:-}" in
-  --missing) missing $(build_packages) $(test_packages); exit ;;
-  --ensure) [ "${2:-}" = test ] && wanted="$(build_packages) $(test_packages)" || wanted=$(build_packages) ;;
-  "") wanted="$(build_packages) $(test_packages)" ;;
+  --missing) missing $(build_packages) $(test_packages) $(sanitizer_packages); exit ;;
+  --ensure) [ "${2:-}" = test ] && wanted="$(build_packages) $(test_packages) $(sanitizer_packages)" || wanted=$(build_packages) ;;
+  "") wanted="$(build_packages) $(test_packages) $(sanitizer_packages)" ;;
   *) echo "usage: deps.sh [--missing | --ensure build|test]" >&2; exit 2 ;;
 esac
 lack=$(missing $wanted)

@@ -1,16 +1,11 @@
 // libFuzzer target: applying arbitrary bytes as layers (split at a marker) ends in a tree or an Error, touches nothing
 // outside its root, and both ways of applying agree where both succeed.
 #include "archive/apply.hpp"
+#include "support.hpp"
 #include "util/error.hpp"
-#include "util/file.hpp"
 #include "util/strings.hpp"
 
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-
 #include <sys/stat.h>
-#include <unistd.h>
 
 namespace {
 
@@ -30,13 +25,14 @@ void describe(const std::string& directory, std::string& out) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static TempDir place("/dev/shm", "fuzz");
+  static TempDir place(fuzz::place_for_files(), "fuzz");
   std::string text(reinterpret_cast<const char*>(data), size);
   std::vector<Layer> layers;
   constexpr std::string_view kMarker = "NEXTLAYER";
   for (std::size_t at = 0; at <= text.size() && layers.size() < 4;) {
     std::size_t end = std::min(text.find(kMarker, at), text.size());
     auto part = std::make_shared<std::string>(text.substr(at, end - at));
+    fuzz::repair_checksums(*part);
     struct Kept : TextInput {
       explicit Kept(std::shared_ptr<std::string> t) : TextInput(*t), keep(t) {}
       std::shared_ptr<std::string> keep;
