@@ -1,6 +1,8 @@
 # Commands killed at random points, and many at once: the store stays whole and everything works afterwards.
+# CRASH_ROUNDS rounds (30) of seven kills each.
 . "$(dirname "$0")/../support/support.sh"
-rounds=${CRASH_ROUNDS:-12}
+. "$SUPPORT/registry.sh"
+rounds=${CRASH_ROUNDS:-30}
 
 mkdir t && cd t || exit 1
 mkdir -p base/bin base/usr && for i in $(seq 300); do mkdir -p "base/usr/d$((i % 20))" && head -c $((i * 40)) /dev/urandom > "base/usr/d$((i % 20))/f$i"; done
@@ -20,6 +22,20 @@ whole() { # all that is listed is whole
     [ -s "$UDOCKER_DIR/containers/$id/container.json" ] || { echo "container $id has no metadata"; return 1; }
   done
 }
+# Others at work in the same store all the time; they must never fail but for a reason of their own.
+others() {
+  while [ ! -e enough ]; do
+    for c in images ps "create --force --name=other base:a" "rm other" prune; do
+      # shellcheck disable=SC2086
+      "$UDOCKER" -q $c > other.out 2>&1 </dev/null || { echo "$c: $(tail -1 other.out)" >> others.log; }
+    done
+  done
+}
+tidy() { # all but the base is removed
+  local item
+  for item in $("$UDOCKER" -q ps | awk '/-/ && !/CONTAINER/ {print $1}'); do [ "$item" = "$c" ] || "$UDOCKER" -q rm -f "$item" >/dev/null 2>&1; done
+  for item in $("$UDOCKER" -q images | awk '{print $1}'); do [ "$item" = base:a ] || "$UDOCKER" -q rmi -f "$item" >/dev/null 2>&1; done
+}
 killed() { # MILLISECONDS COMMAND...
   local after=$1 pid; shift
   "$@" >/dev/null 2>&1 </dev/null & pid=$!
@@ -27,7 +43,10 @@ killed() { # MILLISECONDS COMMAND...
   kill -9 $pid 2>/dev/null
   wait $pid 2>/dev/null
 }
+start_bad_registry
 bad=0
+: > others.log
+others & other=$!
 for i in $(seq "$rounds"); do
   name=x$i
   killed $((RANDOM % 60)) "$UDOCKER" load -i image.tar "$name"
@@ -37,9 +56,18 @@ for i in $(seq "$rounds"); do
   killed $((RANDOM % 20)) "$UDOCKER" rmi "r$i:a"
   "$UDOCKER" create --force --name="y$i" base:a >/dev/null 2>&1
   killed $((RANDOM % 30)) "$UDOCKER" rm "y$i"
+  killed $((RANDOM % 120)) "$UDOCKER" pull "$BAD/plain/image:1"
+  "$UDOCKER" create --force --name="s$i" base:a >/dev/null 2>&1
+  killed $((RANDOM % 60)) "$UDOCKER" setup --execmode=F3 "s$i"
+  "$UDOCKER" -q setup --execmode=P2 "s$i" > setup.out 2>&1 || { bad=$((bad + 1)); echo "  round $i: setup after a killed one: $(tail -1 setup.out)"; }
   why=$(whole) || { bad=$((bad + 1)); echo "  round $i: $why"; }
+  tidy
 done
-check_same "$rounds rounds of killed load, create, clone, rmi, rm: all that is listed is whole" 0 "$bad"
+touch enough; wait $other
+check_same "others were not disturbed" "" "$(sort others.log | uniq -c | sort -rn | head -5)"
+check "a killed pull can be done again" "$UDOCKER" -q pull "$BAD/plain/image:1"
+check "and is whole" "$UDOCKER" -q verify "$BAD/plain/image:1"
+check_same "$rounds rounds of killed load, create, clone, rmi, rm, pull, setup: all that is listed is whole" 0 "$bad"
 find "$UDOCKER_DIR/layers" "$UDOCKER_DIR/repos" "$UDOCKER_DIR/.staging" '(' -name '.*' -o -name '*.lock.*' ')' -type f -exec touch -d '1 hour ago' {} + 2>/dev/null  # temporary files count as somebody's while they are fresh
 check "prune" "$UDOCKER" prune
 check_same "nothing is left in the staging place" "" "$(ls -A "$UDOCKER_DIR/.staging" 2>/dev/null)"
