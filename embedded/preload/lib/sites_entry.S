@@ -15,6 +15,8 @@ udocker_preload_stubs:
     .set index, index + 1
     .endr
     .balign 16
+    // As if the site had called us: the place behind it lies where unwinding finds it (a thread may be cancelled here).
+    .cfi_startproc
 common:
     push %rdi
     push %rsi
@@ -24,7 +26,13 @@ common:
     push %r9
     push %rbp
     mov %rsp, %rbp
+    .cfi_def_cfa %rbp, 192
+    .cfi_offset %rip, -136
+    .cfi_offset %rbp, -192
     mov 56(%rbp), %edi
+    lea udocker_preload_resume(%rip), %r11
+    mov (%r11,%rdi,8), %rcx
+    mov %rcx, 56(%rbp)
     mov %eax, %esi
     mov %rbp, %rdx
     and $-16, %rsp
@@ -40,10 +48,9 @@ common:
     pop %rdi
     pop %rcx
     lea 128(%rsp), %rsp
-    lea udocker_preload_resume(%rip), %r11
-    mov (%r11,%rcx,8), %rcx
     cmp $-4096, %rax
     jmp *%rcx
+    .cfi_endproc
     .section .note.GNU-stack, "", @progbits
 #else
     .section .note.GNU-stack, "", %progbits

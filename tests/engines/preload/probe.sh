@@ -67,6 +67,7 @@ child /etc/deep inside
 vfork 5
 here after a child went elsewhere /tmp 0
 names below a moving directory 0
+cancelled threads unwound 2
 long socket 0 0
 openat2 1
 child /tmp inside
@@ -150,7 +151,7 @@ for guest in ${GUESTS:-bookworm trixie bullseye musl}; do
     "$UDOCKER" -q setup --execmode=F1 $guest
     check "$guest: the guest's own compiler, in F1" "$UDOCKER" -q run --nobanner $guest sh -c "gcc -O1 -pthread /tmp/probe.c -o /tmp/probe -ldl && gcc -O1 /tmp/inside.c -o /tmp/inside &&
       cd /tmp && gcc -O1 -fPIC -shared -DLIBRARY special.c -o liblibrary.so && gcc -O1 -fPIC -shared -DPLUGIN special.c -o plugin.so &&
-      gcc -O1 special.c -o special -pthread -L. -llibrary -Wl,-rpath,/tmp -ldl"
+      gcc -O1 -fexceptions special.c -o special -pthread -L. -llibrary -Wl,-rpath,/tmp -ldl"
   fi
   for mode in F1 F2 F3 F4; do
     check "$guest: setup $mode" "$UDOCKER" -q setup --execmode=$mode $guest

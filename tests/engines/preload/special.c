@@ -73,6 +73,16 @@ static void *changes_directory(void *unused) {
   return unused;
 }
 
+// A thread cancelled where it waits inside a function of ours is unwound: the attribute's function runs.
+static int cleaned;
+static void note(int *unused) { (void)unused; cleaned++; }
+static void *waits(void *in) {
+  int mark __attribute__((cleanup(note))) = 0;
+  if (in) fopen("/tmp/fifo", "r");
+  else open("/tmp/fifo", O_RDONLY);
+  return &cleaned + mark;
+}
+
 int main(int argc, char **argv) {
   if (argc > 1 && !strcmp(argv[1], "child")) {
     char here[4096];
@@ -139,6 +149,15 @@ int main(int argc, char **argv) {
   stop = 1;
   pthread_join(thread, 0);
   printf("names below a moving directory %d\n", bad);
+
+  mkfifo("/tmp/fifo", 0600);
+  for (int i = 0; i < 2; i++) {
+    pthread_create(&thread, 0, waits, i ? here : 0);
+    usleep(50000);
+    pthread_cancel(thread);
+    pthread_join(thread, 0);
+  }
+  printf("cancelled threads unwound %d\n", cleaned);
 
   // AF_UNIX names that only fit as the guest writes them.
   struct sockaddr_un u = {AF_UNIX, ""};
