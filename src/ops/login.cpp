@@ -4,6 +4,7 @@
 #include "registry/endpoint.hpp"
 #include "util/error.hpp"
 #include "util/fd.hpp"
+#include "util/interrupt.hpp"
 #include "util/log.hpp"
 #include "util/strings.hpp"
 
@@ -11,6 +12,7 @@
 #include <cctype>
 #include <cerrno>
 #include <csignal>
+#include <optional>
 
 #include <poll.h>
 #include <sys/signalfd.h>
@@ -77,11 +79,19 @@ class SilentTerminal {
 // Asks at the terminal, else reads standard input without a word.
 std::string ask(std::string_view prompt, Echo echo) {
   if (!::isatty(STDIN_FILENO)) return read_line(STDIN_FILENO);
-  write_all(STDERR_FILENO, prompt, "terminal");
-  if (echo == Echo::on) return read_line(STDIN_FILENO);
-  SilentTerminal silent;
-  silent.wait_for_line();
-  return read_line(STDIN_FILENO);
+  // Nothing is half made here: a signal ends the program at once, also between the prompt and the read.
+  forget_interrupts();
+  check_interrupt();
+  std::string line;
+  {
+    std::optional<SilentTerminal> silent;
+    if (echo == Echo::off) silent.emplace();
+    write_all(STDERR_FILENO, prompt, "terminal");
+    if (silent) silent->wait_for_line();
+    line = read_line(STDIN_FILENO);
+  }
+  watch_interrupts();
+  return line;
 }
 
 // Address under which the keystore files the account: the one requests go to.

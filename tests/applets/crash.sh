@@ -14,12 +14,12 @@ tar -C oci -cf image.tar .
 c=$("$UDOCKER" -q create --name=base base:a)
 files=$(find "$UDOCKER_DIR/containers/$c/ROOT" | wc -l)
 
-whole() { # all that is listed is whole
+whole() { # all that is listed is whole, but for what others have removed meanwhile
   local image id
   for image in $("$UDOCKER" -q images | awk '{print $1}'); do "$UDOCKER" -q verify "$image" >/dev/null 2>&1 || { echo "image $image is not whole"; return 1; }; done
   for id in $("$UDOCKER" -q ps | awk '/-/ && !/CONTAINER/ {print $1}'); do
-    [ "$(find "$UDOCKER_DIR/containers/$id/ROOT" | wc -l)" = "$files" ] || { echo "container $id is not whole"; return 1; }
-    [ -s "$UDOCKER_DIR/containers/$id/container.json" ] || { echo "container $id has no metadata"; return 1; }
+    [ "$(find "$UDOCKER_DIR/containers/$id/ROOT" 2>/dev/null | wc -l)" = "$files" ] || [ ! -e "$UDOCKER_DIR/containers/$id" ] || { echo "container $id is not whole"; return 1; }
+    [ -s "$UDOCKER_DIR/containers/$id/container.json" ] || [ ! -e "$UDOCKER_DIR/containers/$id" ] || { echo "container $id has no metadata"; return 1; }
   done
 }
 # Others at work in the same store all the time; they must never fail but for a reason of their own.
@@ -31,9 +31,9 @@ others() {
     done
   done
 }
-tidy() { # all but the base is removed
+tidy() { # all but the base, and what others have at work, is removed
   local item
-  for item in $("$UDOCKER" -q ps | awk '/-/ && !/CONTAINER/ {print $1}'); do [ "$item" = "$c" ] || "$UDOCKER" -q rm -f "$item" >/dev/null 2>&1; done
+  for item in $("$UDOCKER" -q ps | awk "/-/ && !/CONTAINER/ && !/'other'/ {print \$1}"); do [ "$item" = "$c" ] || "$UDOCKER" -q rm -f "$item" >/dev/null 2>&1; done
   for item in $("$UDOCKER" -q images | awk '{print $1}'); do [ "$item" = base:a ] || "$UDOCKER" -q rmi -f "$item" >/dev/null 2>&1; done
 }
 killed() { # MILLISECONDS COMMAND...

@@ -39,8 +39,8 @@ class Fmode : public testing::Test {
     o.needed = {"/usr/lib/app/libx.so.1"};
     put_elf(root + "/usr/lib/app/libx.so.1", o, 0644);
     ASSERT_EQ(::link((root + "/bin/prog").c_str(), (root + "/bin/again").c_str()), 0);
-    std::string loader("\x7f" "ELF loader \0/etc/ld.so.cache\0/lib/x86\0/usr/lib\0LD_LIBRARY_PATH\0end", 75);
-    make_file(root + "/lib/ld.so", loader);
+    constexpr char kLoader[] = "\x7f" "ELF loader \0/etc/ld.so.cache\0/lib/x86\0/usr/lib\0LD_LIBRARY_PATH\0end";
+    make_file(root + "/lib/ld.so", std::string(kLoader, sizeof kLoader - 1));
     make_file(root + "/bin/script", "#!/bin/sh\n# a script that is longer than an ELF header would have to be\n", 0755);
     link("/usr/lib/app/tool", "/etc/alternatives/tool");
     link("/etc/alternatives/tool", "/bin/tool");
