@@ -165,7 +165,7 @@ Copy find_copy(const guest::ContentKey& file, int fd, const char* original) {
   uint64_t& plain = plain_entry(key);
   if (__atomic_load_n(&plain, __ATOMIC_RELAXED) == key) return copy;
   guest::HostPath path;
-  cache_path(path, "copy-", key);
+  cache_path(path, kCopyName, key);
   long opened = guest::sys::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   copy.region = region_of(key);
   if (!failed(opened) && copy.region < kMaxRegions) {

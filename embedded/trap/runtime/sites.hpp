@@ -11,7 +11,9 @@
 
 namespace udocker::trap {
 
-inline constexpr uint64_t kCopyMagic = 0x3479706f6374726b;
+// Both change with the format: copies of other versions are not looked at.
+inline constexpr uint64_t kCopyMagic = 0x3579706f6374726b;
+inline constexpr const char* kCopyName = "copy5-";
 
 // Last bytes of a copy.
 struct CopyTail {
