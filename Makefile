@@ -166,8 +166,8 @@ demo: ready-build ## build the program and run a container with it, as an ordina
 	$(Q)$(MAKE) all && packaging/demo.sh
 fuzz: ## run the fuzz targets (FUZZ_SECONDS=… each; FUZZ=NAME chooses)
 	$(Q)$(MAKE) all $(B)/unit_tests && $(MAKE) CONFIG=asan fuzzers && tests/run fuzz
-sanitized: ## build the fuzz targets
-	$(Q)$(MAKE) CONFIG=asan fuzzers
+sanitized: ## build the fuzz targets and the unit tests with sanitizers
+	$(Q)$(MAKE) CONFIG=asan fuzzers build/asan/unit_tests && $(MAKE) CONFIG=tsan build/tsan/unit_tests
 test: ready-test ## build, then pass the tests: checks of the tree, unit tests, end-to-end suites
 	$(Q)$(MAKE) check-layers all $(B)/unit_tests && $(if $(SUITES),,tests/toolchain/smoke.sh $(TARGET) && $(MAKE) sanitized &&) CONFIG=$(CONFIG) tests/run $(SUITES)
 test-aarch64: ready-test ## the aarch64 build: unit tests under qemu-user, modes P F R in a virtual machine (two minutes)
