@@ -9,35 +9,23 @@
 
 #include <cmath>
 
-namespace {
-
-template <typename Work>
-void attempt(const Work& work) {
-  try {
-    work();
-  } catch (const udocker::Error&) {
-  }
-}
-
-}  // namespace
-
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace udocker;
   std::string_view text(reinterpret_cast<const char*>(data), size);
-  attempt([&] {
+  fuzz::attempt([&] {
     json::Value document = json::parse(text, "input");
     std::string line = json::to_line(document);
     fuzz::require(json::to_line(json::parse(line, "again")) == line, "JSON does not read back as it was written");
-    attempt([&] { static_cast<void>(json::parse(json::to_pretty(document), "pretty")); });
+    fuzz::attempt([&] { static_cast<void>(json::parse(json::to_pretty(document), "pretty")); });
     static_cast<void>(oci::diff_ids(document));
     static_cast<void>(oci::parse_run_config(document));
     static_cast<void>(store::platform_text(document));
   });
-  attempt([&] {
+  fuzz::attempt([&] {
     oci::Config config = oci::parse_config(text, "config.json");
     static_cast<void>(json::to_line(oci::to_json(config)));
   });
-  attempt([&] {
+  fuzz::attempt([&] {
     config::Settings settings;
     config::apply_text(settings, text, "udocker.conf");
     static_cast<void>(config::settings_lines(settings));

@@ -12,14 +12,6 @@
 
 namespace {
 
-template <typename Work>
-void attempt(const Work& work) {
-  try {
-    work();
-  } catch (const udocker::Error&) {
-  }
-}
-
 void check_name(std::string_view text) {
   using namespace udocker;
   auto name = store::ImageName::find(text);
@@ -39,17 +31,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   auto words = split(text, '\n');
   auto applets = cli::all_applets();
   const cli::Applet& applet = *applets[which % applets.size()];
-  attempt([&] {
+  fuzz::attempt([&] {
     auto args = cli::parse(applet.options, words, {applet.words});
     fuzz::require(args.words().size() <= words.size(), "words out of nothing");
   });
-  attempt([&] { static_cast<void>(cli::parse(cli::general_options(), words, {})); });
-  attempt([&] { static_cast<void>(cli::parse_view_options(words)); });
+  fuzz::attempt([&] { static_cast<void>(cli::parse(cli::general_options(), words, {})); });
+  fuzz::attempt([&] { static_cast<void>(cli::parse_view_options(words)); });
   for (const auto& word : words) {
     check_name(word);
     if (store::Containers::is_valid_name(word)) fuzz::require(word.find('/') == word.npos && word[0] != '.', "a container's name is no safe path");
-    attempt([&] { static_cast<void>(ops::parse_volume(word)); });
-    attempt([&] { static_cast<void>(ops::parse_port(word)); });
+    fuzz::attempt([&] { static_cast<void>(ops::parse_volume(word)); });
+    fuzz::attempt([&] { static_cast<void>(ops::parse_port(word)); });
   }
   return 0;
 }

@@ -4,23 +4,12 @@
 #include "oci/manifest.hpp"
 #include "oci/reference.hpp"
 #include "registry/registries_conf.hpp"
+#include "support.hpp"
 #include "util/error.hpp"
 
 #include <cstdlib>
 
 namespace {
-
-template <typename Work>
-void attempt(const Work& work) {
-  try {
-    work();
-  } catch (const udocker::Error&) {
-  }
-}
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 // A name that is accepted is safe as a path and reads back as itself.
 void check_reference(std::string_view text) {
@@ -28,10 +17,10 @@ void check_reference(std::string_view text) {
   auto ref = oci::find_image_ref(text);
   if (!ref) return;
   for (const std::string& part : {"/" + ref->repository + "/", "/" + ref->local_tag() + "/"})
-    require(part.find("/../") == part.npos && part.find("/./") == part.npos && part.find("//") == part.npos && part.find('\0') == part.npos);
+    fuzz::require(part.find("/../") == part.npos && part.find("/./") == part.npos && part.find("//") == part.npos && part.find('\0') == part.npos);
   auto again = oci::find_image_ref(ref->text());
-  require(again && again->repository == ref->repository && again->local_tag() == ref->local_tag());
-  attempt([&] { static_cast<void>(oci::remote_name(*ref)); });
+  fuzz::require(again && again->repository == ref->repository && again->local_tag() == ref->local_tag());
+  fuzz::attempt([&] { static_cast<void>(oci::remote_name(*ref)); });
 }
 
 }  // namespace
@@ -40,18 +29,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace udocker;
   std::string_view text(reinterpret_cast<const char*>(data), size);
   check_reference(text);
-  attempt([&] {
+  fuzz::attempt([&] {
     json::Value document = json::parse(text, "input");
-    attempt([&] { static_cast<void>(oci::parse_manifest(document, "input")); });
-    attempt([&] { static_cast<void>(oci::select_entries(oci::parse_index(document, "input"), oci::host_platform())); });
+    fuzz::attempt([&] { static_cast<void>(oci::parse_manifest(document, "input")); });
+    fuzz::attempt([&] { static_cast<void>(oci::select_entries(oci::parse_index(document, "input"), oci::host_platform())); });
   });
   static_cast<void>(net::parse_challenges(text));
   static_cast<void>(net::parse_retry_after(text, 0));
   static_cast<void>(net::parse_content_range(text));
   static_cast<void>(net::next_link(text));
   static_cast<void>(net::shown_url(text));
-  if (auto url = net::resolve_url("https://registry.example/v2/", text)) require(url->scheme == "http" || url->scheme == "https");
-  attempt([&] { registry::Registries().add(text, "input"); });
-  attempt([&] { static_cast<void>(oci::parse_platform(text)); });
+  if (auto url = net::resolve_url("https://registry.example/v2/", text)) fuzz::require(url->scheme == "http" || url->scheme == "https");
+  fuzz::attempt([&] { registry::Registries().add(text, "input"); });
+  fuzz::attempt([&] { static_cast<void>(oci::parse_platform(text)); });
   return 0;
 }

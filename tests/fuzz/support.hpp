@@ -1,5 +1,6 @@
 // Shared by the fuzz targets: a place in memory, tar headers made believable, choices taken from the input.
 #pragma once
+#include "util/error.hpp"
 #include "util/file.hpp"
 
 #include <cstdint>
@@ -25,6 +26,15 @@ inline std::string place_for_files() {
 }
 inline void require(bool condition, const char* what = "a promise is broken") {
   if (!condition) fail(what);
+}
+
+// A refusal is an answer; anything else ends the target.
+template <typename Work>
+void attempt(const Work& work) {
+  try {
+    work();
+  } catch (const Error&) {
+  }
 }
 
 // Every block that looks like a header gets the right checksum, so that the reader looks at what is behind it.
