@@ -74,7 +74,8 @@ class Walk {
         continue;
       }
       if (out_.last == Last::missing && !is_last) return -ENOENT;
-      if (clean && !is_last) {
+      // What stands before an inner "." was not looked at: only a last one is, and only that makes it a directory.
+      if (clean && !is_last && !(name == ".")) {
         Text written(prefix_text.data, static_cast<size_t>(name.data + name.size - prefix_text.data));
         remember(written);
       }

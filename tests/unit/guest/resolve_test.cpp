@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <random>
 #include <string>
@@ -275,6 +276,16 @@ TEST(Resolve, SurvivesRacesAndAgreesAfterThem) {
       ASSERT_EQ(got, expected) << path << (follow ? " followed" : "") << " after burst " << burst << " in " << root;
     }
   }
+  std::filesystem::remove_all(root);
+}
+
+TEST(Resolve, RemembersNoFileAsADirectory) {
+  std::string root = temporary_directory();
+  std::ofstream(root + "/file").put('x');
+  Fixture view(root);
+  for (int again = 0; again < 2; ++again)
+    for (const char* path : {"/file/./.", "/file/.", "/file/x", "/file/./x", "/file/./..", "/file/.."})
+      EXPECT_EQ(view.inode(path, true), -ENOTDIR) << path;
   std::filesystem::remove_all(root);
 }
 
