@@ -24,7 +24,8 @@ AR       := $(TC)/bin/ar
 STRIP    := $(TC)/bin/strip
 TC_READY := $(TC)/bin/c++
 OPT      := -Os -g1 -ffunction-sections -fdata-sections
-LDOPT    := -Wl,--gc-sections
+# No build id: it would be made from debug lines too, which differ from folder to folder and are stripped afterwards.
+LDOPT    := -Wl,--gc-sections -Wl,--build-id=none
 INCLUDE  := -I$(TC)/include
 LIBS     := -larchive -lcurl -lmbedtls -lmbedx509 -lmbedcrypto -lseccomp -lzstd -llzma -lbz2 -ldeflate -lz
 BUSYBOX  := $(TC)/share/busybox
