@@ -159,10 +159,8 @@ fuzzers: $(FUZZERS)
 
 unit: $(B)/unit_tests $(B)/udocker ## build and run the unit tests
 	$(Q)$(B)/unit_tests --gtest_brief=1 $(if $(FILTER),--gtest_filter=$(FILTER))
-ready-build:
-	$(Q)packaging/deps.sh --ensure build
-ready-test:
-	$(Q)packaging/deps.sh --ensure test
+ready-%:
+	$(Q)packaging/deps.sh --ensure $*
 demo: ready-build ## build the program and run a container with it, as an ordinary user
 	$(Q)$(MAKE) all && packaging/demo.sh
 fuzz: ## run the fuzz targets (FUZZ_SECONDS=… each; FUZZ=NAME chooses)
@@ -171,12 +169,13 @@ sanitized: ## build the fuzz targets and the unit tests with sanitizers
 	$(Q)$(MAKE) CONFIG=asan fuzzers build/asan/unit_tests && $(MAKE) CONFIG=tsan build/tsan/unit_tests
 test: ready-test ## build, then pass the tests: checks of the tree, unit tests, end-to-end suites
 	$(Q)$(MAKE) check-layers all $(B)/unit_tests && $(if $(SUITES),,tests/toolchain/smoke.sh $(TARGET) && $(MAKE) sanitized &&) CONFIG=$(CONFIG) tests/run $(SUITES)
-test-aarch64: ready-test ## the aarch64 build: unit tests under qemu-user, modes P F R in a virtual machine (two minutes)
+test-aarch64: ready-aarch64 ## the aarch64 build: unit tests under qemu-user, modes P F R in a virtual machine (three minutes)
 	$(Q)$(MAKE) TARGET=aarch64-linux-musl all build/release-aarch64-linux-musl/unit_tests && tests/aarch64/run
-release: all ## make the packages in build/packages
-	$(Q)packaging/release.sh $(TARGET)
-bench: all ## measure side by side with what this machine has
-	$(Q)tests/bench/run $(BENCH)
+RELEASES := x86_64-linux-musl aarch64-linux-musl
+release: ready-release ## make the packages of both architectures in build/packages
+	$(Q)rm -rf build/packages && for t in $(RELEASES); do $(MAKE) TARGET=$$t all && packaging/release.sh $$t || exit 1; done
+bench: ready-test ## measure side by side with what this machine has
+	$(Q)$(MAKE) all && tests/bench/run $(BENCH)
 deps: ## install what is needed to build and test (Debian packages, as root)
 	$(Q)packaging/deps.sh
 check-layers: ## compare #include lines with src/layers.txt
@@ -187,6 +186,6 @@ clean: ## remove build/
 	$(Q)rm -rf build
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
-.PHONY: fuzz fuzzers sanitized all test-aarch64 release unit ready-build ready-test deps check-layers format clean help demo test check bench
+.PHONY: fuzz fuzzers sanitized all test-aarch64 release unit deps check-layers format clean help demo test check bench
 
 -include $(wildcard $(B)/obj/*/*.d $(B)/obj/*/*/*.d $(B)/obj/*/*/*/*.d $(B)/free/*/*/*.d $(B)/free/*/*/*/*.d $(B)/*.d)

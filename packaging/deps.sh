@@ -1,6 +1,6 @@
 #!/bin/sh
 # Debian packages for building and testing. Without arguments: installs them (root, or sudo). --missing: prints the missing ones.
-# --ensure build|test: does nothing when all are there, installs as root, and else says the one command to type.
+# --ensure build|test|aarch64|release: does nothing when all are there, installs as root, and else says the one command to type.
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 
@@ -17,13 +17,21 @@ sanitizer_packages() {
   echo "clang libclang-rt-${clang:-14}-dev libgtest-dev libgmock-dev picojson-dev libmbedtls-dev libcurl4-openssl-dev libseccomp-dev" \
     "libzstd-dev libdeflate-dev zlib1g-dev libarchive-dev libisal-dev liblzma-dev libbz2-dev"
 }
+cross_packages() { echo make; "$here/toolchain/deps" --target aarch64-linux-musl; }
+aarch64_packages() { cross_packages; echo qemu-user-static qemu-system-arm cpio gcc-aarch64-linux-gnu libc6-dev-arm64-cross busybox-static; }
+release_packages() { build_packages; cross_packages; echo rpm python3; }
 missing() { for p in "$@"; do [ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || printf '%s ' "$p"; done; }
 
 case "${1:-}" in
   --missing) missing $(build_packages) $(test_packages) $(sanitizer_packages); exit ;;
-  --ensure) [ "${2:-}" = test ] && wanted="$(build_packages) $(test_packages) $(sanitizer_packages)" || wanted=$(build_packages) ;;
+  --ensure)
+    case ${2:-} in
+      build | aarch64 | release) wanted=$("$2_packages") ;;
+      test) wanted="$(build_packages) $(test_packages) $(sanitizer_packages)" ;;
+      *) echo "deps.sh: --ensure takes build, test, aarch64 or release" >&2; exit 2 ;;
+    esac ;;
   "") wanted="$(build_packages) $(test_packages) $(sanitizer_packages)" ;;
-  *) echo "usage: deps.sh [--missing | --ensure build|test]" >&2; exit 2 ;;
+  *) echo "usage: deps.sh [--missing | --ensure build|test|aarch64|release]" >&2; exit 2 ;;
 esac
 lack=$(missing $wanted)
 [ -n "$lack" ] || exit 0

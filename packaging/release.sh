@@ -14,7 +14,7 @@ program=${PROGRAM:-$program}
 version=$(cat packaging/VERSION)
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
 native=${NATIVE:-build/release/udocker}   # its texts are those of every target
-[ -x "$native" ] || make all
+[ -x "$native" ] || make TARGET=x86_64-linux-musl all
 out=${OUT:-build/packages}
 mkdir -p "$out"
 work=$(mktemp -d)
