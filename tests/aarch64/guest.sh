@@ -2,6 +2,7 @@
 cd /tmp/home || exit 1
 export HOME=/tmp/home UDOCKER_LOGLEVEL=1
 check() { if [ "$2" = "$3" ]; then echo "ok $1"; else echo "FAIL $1: expected '$2', got '$3'"; fi; }
+check "unit test of locks between processes" yes "$(case "$(/unit_tests --gtest_brief=1 --gtest_filter=Store.LocksCountRight 2>&1)" in *'PASSED  ] 1 test.'*) echo yes ;; esac)"
 udocker create --name=c hello > /dev/null
 tar -C /glibc -cf glibc.tar . && udocker import --tocontainer --name=g glibc.tar > /dev/null
 mkdir data && echo from-host > data/f
