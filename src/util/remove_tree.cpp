@@ -24,7 +24,7 @@ namespace {
 constexpr std::size_t kManyDirectories = 24;  // waiting ones from which threads are worth their start
 constexpr std::size_t kMostWaiting = 20000;    // they take memory
 constexpr int kMostNested = 32;
-constexpr unsigned kMostThreads = 8;
+constexpr unsigned kThreads = 8;  // also on few processors: most of the time goes by waiting for the disk or a file server
 constexpr int kDeep = 60;  // deeper directories are first moved up to the top
 
 struct RawEntry {  // as getdents64 fills it
@@ -76,8 +76,7 @@ class Remover {
       changed_.wait(hold, [this] { return !waiting_.empty() || unfinished_ == 0; });
       if (waiting_.empty()) return;
       if (helpers && helpers->empty() && waiting_.size() >= kManyDirectories) {
-        unsigned count = std::min(kMostThreads, std::max(2u, std::thread::hardware_concurrency()));
-        for (unsigned i = 1; i < count; ++i) helpers->emplace_back([this] { work(nullptr); });
+        for (unsigned i = 1; i < kThreads; ++i) helpers->emplace_back([this] { work(nullptr); });
       }
       std::shared_ptr<Node> node = std::move(waiting_.back());
       waiting_.pop_back();

@@ -47,6 +47,7 @@ for _ in $(seq "$rounds"); do
   t import $u import x.tar imported:now
   t save $u save -o s.tar bench:gzip
   t load $u load -i s.tar again
+  sync -f .  # blocks that are not on the disk yet would cost rm_rf nothing to free
   t rm $u rm b2
   t rm_rf rm -rf cp
   rm -rf um tx x.tar y.tar s.tar
