@@ -16,6 +16,7 @@ namespace udocker::store {
 
 namespace {
 
+constexpr std::uint64_t kWriteBehind = 8u << 20;
 constexpr std::string_view kPinPrefix = ".pins.";
 
 std::string digest_of_fd(int fd, Hasher::Algorithm algorithm, const std::string& path) {
@@ -86,6 +87,7 @@ void BlobWriter::append(std::string_view bytes) {
   }
   write_all(fd_.get(), bytes, part_);
   hasher_.update(bytes);
+  if ((offset_ + bytes.size()) / kWriteBehind != offset_ / kWriteBehind) ::sync_file_range(fd_.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
   offset_ += bytes.size();
   lock_->refresh();
 }
