@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <thread>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -55,20 +56,11 @@ unsigned real_mode(const Entry& entry, unsigned mask) {
 }
 
 NodeWriter::NodeWriter(std::string root, std::string owners)
-    : root_(std::move(root)), owners_path_(std::move(owners)), mask_(current_umask()) {
-  unsigned count = std::clamp(std::thread::hardware_concurrency(), 1u, 8u);
-  for (unsigned i = 0; i < count; ++i) threads_.emplace_back([this] { work(); });
-}
-
-NodeWriter::~NodeWriter() {
-  {
-    std::lock_guard hold(mutex_);
-    stop_ = true;
-    jobs_.clear();
-  }
-  work_.notify_all();
-  for (auto& thread : threads_) thread.join();
-}
+    : root_(std::move(root)),
+      owners_path_(std::move(owners)),
+      mask_(current_umask()),
+      workers_(std::clamp(std::thread::hardware_concurrency(), 1u, 8u), kMostJobs, kMostWaiting,
+               [this] { return [this](Job& job) { run(job); }; }) {}
 
 std::string NodeWriter::shown(const std::string& name) const { return cat("file ", printable(name), " in ", root_); }
 
@@ -143,6 +135,10 @@ void NodeWriter::run(Job& job) {
   }
   finish_file(fd.get(), job.dir->get(), job.name, job.entry);
   fd.close_checked(shown(job.name));
+  std::lock_guard hold(spare_mutex_);
+  if (spare_bytes_ + job.data.capacity() > kMostSpare) return;
+  spare_bytes_ += job.data.capacity();
+  spare_.push_back(std::move(job.data));
 }
 
 std::size_t NodeWriter::Job::cost() const {
@@ -151,50 +147,20 @@ std::size_t NodeWriter::Job::cost() const {
   return sum;
 }
 
-void NodeWriter::work() {
-  std::unique_lock hold(mutex_);
-  while (true) {
-    work_.wait(hold, [this] { return stop_ || !jobs_.empty(); });
-    if (stop_) return;
-    Job job = std::move(jobs_.front());
-    jobs_.pop_front();
-    ++running_;
-    bool skip = failure_ != nullptr;
-    hold.unlock();
-    std::exception_ptr failure;
-    try {
-      if (!skip) run(job);
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    job.dir.reset();
-    hold.lock();
-    if (failure && !failure_) failure_ = failure;
-    waiting_bytes_ -= job.cost();
-    --running_;
-    if (spare_bytes_ + job.data.capacity() <= kMostSpare) {
-      spare_bytes_ += job.data.capacity();
-      spare_.push_back(std::move(job.data));
-    }
-    room_.notify_one();
-  }
+std::string NodeWriter::spare_buffer() {
+  std::lock_guard hold(spare_mutex_);
+  if (spare_.empty()) return {};
+  std::string buffer = std::move(spare_.back());
+  spare_.pop_back();
+  spare_bytes_ -= buffer.capacity();
+  buffer.clear();
+  return buffer;
 }
 
 void NodeWriter::write_small(SharedDir dir, std::string name, const Entry& entry, TarReader& from) {
-  Job job{std::move(dir), std::move(name), {}, {}};
-  {
-    std::unique_lock hold(mutex_);
-    if (failure_) std::rethrow_exception(failure_);
-    if (!spare_.empty()) {
-      job.data = std::move(spare_.back());
-      spare_.pop_back();
-      spare_bytes_ -= job.data.capacity();
-      job.data.clear();
-    }
-  }
+  Job job{std::move(dir), std::move(name), spare_buffer(), {}};
   if (job.data.capacity() < entry.size && !entry.sparse) job.data.reserve(entry.size);
   for (auto part = from.data(); !part.empty(); part = from.data()) job.data += part;
-  job.entry = Entry();
   job.entry.size = entry.size;
   job.entry.mode = entry.mode;
   job.entry.uid = entry.uid;
@@ -204,18 +170,11 @@ void NodeWriter::write_small(SharedDir dir, std::string name, const Entry& entry
   job.entry.xattrs = entry.xattrs;
   job.entry.sparse = entry.sparse;
   job.entry.segments = entry.segments;
-  std::unique_lock hold(mutex_);
-  room_.wait(hold, [this] { return (waiting_bytes_ < kMostWaiting && jobs_.size() < kMostJobs) || failure_; });
-  waiting_bytes_ += job.cost();
-  jobs_.push_back(std::move(job));
-  work_.notify_one();
+  std::size_t cost = job.cost();
+  workers_.add(std::move(job), cost);
 }
 
-void NodeWriter::drain() {
-  std::unique_lock hold(mutex_);
-  room_.wait(hold, [this] { return jobs_.empty() && running_ == 0; });
-  if (failure_) std::rethrow_exception(failure_);
-}
+void NodeWriter::drain() { workers_.drain(); }
 
 void NodeWriter::write_large(int dir, const std::string& name, const Entry& entry, TarReader& from) {
   UniqueFd fd = create(dir, name, real_mode(entry, mask_), shown(name));

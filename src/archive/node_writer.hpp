@@ -5,14 +5,11 @@
 #include "archive/tar.hpp"
 #include "guest/owners.hpp"
 #include "util/fd.hpp"
+#include "util/workers.hpp"
 
-#include <condition_variable>
-#include <deque>
-#include <exception>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <time.h>
@@ -32,9 +29,6 @@ class NodeWriter {
  public:
   // `owners` and `root` as in ApplyOptions and apply_layers.
   NodeWriter(std::string root, std::string owners);
-  ~NodeWriter();
-  NodeWriter(const NodeWriter&) = delete;
-  NodeWriter& operator=(const NodeWriter&) = delete;
 
   static constexpr std::size_t kSmall = 256 << 10;
 
@@ -57,7 +51,7 @@ class NodeWriter {
     Entry entry;
     std::size_t cost() const;  // bytes it holds
   };
-  void work();
+  std::string spare_buffer();
   void run(Job& job);
   void finish_file(int fd, int dir, const std::string& name, const Entry& entry);
   void note(int dir, const std::string& name, const Entry& entry, unsigned real, unsigned type);
@@ -69,14 +63,10 @@ class NodeWriter {
   std::mutex owners_mutex_;
   guest::Owners owners_;
   std::size_t noted_ = 0;
-  std::mutex mutex_;
-  std::condition_variable work_, room_;
-  std::deque<Job> jobs_;
+  std::mutex spare_mutex_;
   std::vector<std::string> spare_;  // buffers to use again
-  std::size_t waiting_bytes_ = 0, spare_bytes_ = 0, running_ = 0;
-  bool stop_ = false;
-  std::exception_ptr failure_;
-  std::vector<std::thread> threads_;
+  std::size_t spare_bytes_ = 0;
+  Workers<Job> workers_;
 };
 
 }  // namespace udocker::archive

@@ -6,12 +6,11 @@
 #include "util/error.hpp"
 #include "util/fd.hpp"
 #include "util/strings.hpp"
+#include "util/workers.hpp"
 
 #include <algorithm>
 #include <cerrno>
-#include <condition_variable>
-#include <deque>
-#include <exception>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -89,25 +88,20 @@ struct Job {
 class Copier : public TreeVisitor {
  public:
   Copier(const std::string& from, const std::string& to, Progress& progress, const std::function<void()>& tick)
-      : from_(from), to_(to), progress_(progress), tick_(tick), owners_(from, to), files_(abilities_) {
-    unsigned count = std::clamp(std::thread::hardware_concurrency(), 2u, 8u);
-    for (unsigned i = 0; i < count; ++i) threads_.emplace_back([this] { work(); });
-  }
-  ~Copier() override {
-    {
-      std::lock_guard hold(mutex_);
-      stop_ = true;
-    }
-    work_.notify_all();
-    for (auto& thread : threads_) thread.join();
-  }
+      : from_(from),
+        to_(to),
+        progress_(progress),
+        tick_(tick),
+        owners_(from, to),
+        files_(abilities_),
+        workers_(std::clamp(std::thread::hardware_concurrency(), 2u, 8u), kMostJobs, SIZE_MAX, [this] {
+          auto files = std::make_shared<FileCopier>(abilities_);
+          return [this, files](Job& job) { run_job(job, *files); };
+        }) {}
 
   CopyResult run() {
     walk_tree(from_, WalkOrder::as_found, *this);
-    std::unique_lock hold(mutex_);
-    room_.wait(hold, [this] { return (jobs_.empty() && running_ == 0) || failure_; });
-    if (failure_) std::rethrow_exception(failure_);
-    hold.unlock();
+    workers_.drain();
     UniqueFd top = open_fd(to_, O_RDONLY | O_DIRECTORY);
     std::sort(closed_.rbegin(), closed_.rend());  // inner ones first
     for (const auto& [path, mode] : closed_)
@@ -172,43 +166,21 @@ class Copier : public TreeVisitor {
   int target_dir() const { return stack_.back()->to.get(); }
 
   void queue(const WalkEntry& entry) {
-    std::unique_lock hold(mutex_);
-    room_.wait(hold, [this] { return jobs_.size() < kMostJobs || failure_; });
-    if (failure_) std::rethrow_exception(failure_);
-    ++stack_.back()->pending;
-    jobs_.push_back({stack_.back(), entry.name, entry.path, entry.status});
-    work_.notify_one();
+    {
+      std::lock_guard hold(mutex_);
+      ++stack_.back()->pending;
+    }
+    workers_.add({stack_.back(), entry.name, entry.path, entry.status});
   }
 
-  void work() {
-    FileCopier files(abilities_);
-    std::unique_lock hold(mutex_);
-    while (true) {
-      work_.wait(hold, [this] { return stop_ || !jobs_.empty(); });
-      if (stop_) return;
-      Job job = std::move(jobs_.front());
-      jobs_.pop_front();
-      ++running_;
-      bool skip = failure_ != nullptr;
-      hold.unlock();
-      std::exception_ptr failure;
-      bool finishes = false;
-      try {
-        if (!skip) copy_file(job, files);
-        {
-          std::lock_guard again(mutex_);
-          finishes = --job.level->pending == 0 && job.level->left;
-        }
-        if (finishes && !skip) finish(*job.level, files);
-      } catch (...) {
-        failure = std::current_exception();
-      }
-      job.level.reset();
-      hold.lock();
-      if (failure && !failure_) failure_ = failure;
-      --running_;
-      room_.notify_one();
+  void run_job(Job& job, FileCopier& files) {
+    copy_file(job, files);
+    bool is_last;
+    {
+      std::lock_guard hold(mutex_);
+      is_last = --job.level->pending == 0 && job.level->left;
     }
+    if (is_last) finish(*job.level, files);
   }
 
   bool link_to_known(const WalkEntry& entry) {
@@ -307,14 +279,9 @@ class Copier : public TreeVisitor {
   std::map<std::pair<dev_t, ino_t>, std::string> known_;
   gid_t own_gid_ = ::getegid();
 
-  std::mutex mutex_;
-  std::condition_variable work_, room_;
-  std::deque<Job> jobs_;
+  std::mutex mutex_;  // of what the levels count, and:
   std::vector<std::pair<std::string, mode_t>> closed_;
-  std::size_t running_ = 0;
-  bool stop_ = false;
-  std::exception_ptr failure_;
-  std::vector<std::thread> threads_;
+  Workers<Job> workers_;
 };
 
 }  // namespace
