@@ -16,7 +16,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <memory>
 
 #include <unistd.h>
@@ -160,10 +159,8 @@ int launch(const cli::ViewOptions& options, const Folders& folders, const std::v
       if (!word.starts_with("--lib=") && !word.starts_with("--cache=")) ptrace.push_back(word);
     host::exec_self(ptrace, host::environment());
   }
-  auto each_second = [&] { shared.cache()->now = static_cast<std::uint32_t>(std::time(nullptr)); };
-  each_second();
   return supervise([&] { execute(*look, shared, runtime.path, name, argv, outer); },
-                   options.kill_on_exit ? Leftovers::kill : Leftovers::wait_for, each_second);
+                   options.kill_on_exit ? Leftovers::kill : Leftovers::wait_for);
 }
 
 }  // namespace udocker::trap

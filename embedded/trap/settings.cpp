@@ -56,11 +56,6 @@ const guest::View& Shared::view() const {
   return *reinterpret_cast<const guest::View*>(static_cast<const char*>(base) + settings->view_at);
 }
 
-guest::Shared* Shared::cache() const {
-  auto* settings = static_cast<const Settings*>(base);
-  return reinterpret_cast<guest::Shared*>(static_cast<char*>(base) + settings->shared_at);
-}
-
 Shared make_shared(const std::vector<char>& view, const std::string& runtime, const std::string& cache) {
   Shared out;
   out.memory = UniqueFd(::memfd_create("udocker-container", MFD_CLOEXEC));

@@ -24,7 +24,6 @@ struct Shared {
   UniqueFd memory;
   void* base = nullptr;
   const guest::View& view() const;
-  guest::Shared* cache() const;
 };
 
 // Lays out abi.hpp's Settings in a memfd of this process. `cache` is the folder of patched copies; empty: T2.

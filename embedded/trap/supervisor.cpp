@@ -64,7 +64,7 @@ void reap(Leftovers leftovers) {
 
 }  // namespace
 
-int supervise(const std::function<void()>& program, Leftovers leftovers, const std::function<void()>& each_second) {
+int supervise(const std::function<void()>& program, Leftovers leftovers) {
   sigset_t all, before;
   sigfillset(&all);
   for (int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGTTIN, SIGTTOU}) sigdelset(&all, fault);
@@ -89,12 +89,8 @@ int supervise(const std::function<void()>& program, Leftovers leftovers, const s
   }
   while (true) {
     siginfo_t info{};
-    timespec second{1, 0};
-    int signal = ::sigtimedwait(&all, &info, &second);
-    if (signal < 0) {
-      each_second();
-      continue;
-    }
+    int signal = ::sigwaitinfo(&all, &info);
+    if (signal < 0) continue;
     if (signal != SIGCHLD) {
       // Signals of the terminal reach the child by themselves.
       if (info.si_code <= 0) ::kill(child, signal);

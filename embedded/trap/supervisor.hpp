@@ -11,6 +11,6 @@ enum class Leftovers { wait_for, kill };
 // Forks; the child calls `program`, which executes it and returns only by throwing. The parent passes signals on,
 // stops and continues with the child, and returns its status as a shell shows it. What outlives the child is waited
 // for or killed.
-int supervise(const std::function<void()>& program, Leftovers leftovers, const std::function<void()>& each_second);
+int supervise(const std::function<void()>& program, Leftovers leftovers);
 
 }  // namespace udocker::trap

@@ -110,7 +110,7 @@ class Walk {
     if (name == "..") return up();
     if (name.size > 255) return -ENAMETOOLONG;
     out_.guest.append_component(name);
-    if (mount_names_have(name)) {
+    if (mount_is_called(view_, name)) {
       if (const Mount* mount = mount_at(view_, out_.guest.text())) {
         out_.mount = mount;
         out_.host.assign(view_.host_of(*mount));
@@ -156,8 +156,6 @@ class Walk {
     depend_on(place_.shared, out_.host.text());
     return splice(rest);
   }
-
-  bool mount_names_have(Text name) const { return (view_.mount_names >> (hash_text(name) & 63)) & 1; }
 
   // The link text in work_.link replaces the component just added.
   long splice(Text rest) {

@@ -42,7 +42,7 @@ bool plain_name(const Step& step, int directory, const GuestPath& path, Follow f
     if (name[i] == '/') return false;
   if (name == "..") return false;
   if (name == ".") return true;
-  if ((view.mount_names >> (hash_text(name) & 63)) & 1) return false;
+  if (mount_is_called(view, name)) return false;
   if (name == "self" || name == "thread-self") return false;
   if (step.has(kUnlinks)) note_change(step.task.place.shared, name);
   if (follow == Follow::no) return true;

@@ -39,6 +39,14 @@ const Mount* mount_at(const View& view, Text guest) {
   return guest == "/" ? &view.mounts[0] : nullptr;
 }
 
+bool look_for_mount_called(const View& view, Text name) {
+  for (size_t i = 1; i < view.mount_count; ++i) {
+    Text path = view.guest_of(view.mounts[i]);
+    if (path.size > name.size && path[path.size - name.size - 1] == '/' && path.from(path.size - name.size) == name) return true;
+  }
+  return false;
+}
+
 namespace {
 
 void join_below(const Text& base, Text rest, auto& out) {

@@ -95,6 +95,11 @@ const Mount& mount_of_guest(const View& view, Text guest);
 const Mount* mount_of_host(const View& view, Text host);
 // The mount exactly at `guest`; null when there is none.
 const Mount* mount_at(const View& view, Text guest);
+// True when the last component of some mount is `name`. By the filter alone one name in ten would be taken for one.
+bool look_for_mount_called(const View& view, Text name);
+inline bool mount_is_called(const View& view, Text name) {
+  return ((view.mount_names >> (hash_text(name) & 63)) & 1) && look_for_mount_called(view, name);
+}
 
 // `guest` (canonical, absolute) to its host path and back. host_to_guest returns false outside the view.
 void guest_to_host(const View& view, Text guest, HostPath& out);

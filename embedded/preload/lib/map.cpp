@@ -55,17 +55,16 @@ void copy_words(char* to, const char* from, size_t size) {
 }
 
 // Changes that nobody told us of (from outside of the container) count after two seconds.
-constexpr uint32_t kLookAtClock = 1024;
-constexpr uint32_t kLife = 2;
+constexpr uint32_t kLookAtClock = 64;
 uint32_t calls, era, era_began;
 
 void look_at_clock() {
   int64_t now[2] = {0, 0};
   sys::call(__NR_clock_gettime, 6, word(now));  // the coarse one
-  const auto seconds = static_cast<uint32_t>(now[0]) + 1;
-  __atomic_store_n(&state.shared->now, seconds, __ATOMIC_RELAXED);
-  if (seconds - era_began < kLife) return;
-  era_began = seconds;
+  const auto milliseconds = static_cast<uint32_t>(now[0] * 1000 + now[1] / 1000000) | 1;
+  __atomic_store_n(&state.shared->now, milliseconds, __ATOMIC_RELAXED);
+  if (milliseconds - era_began < guest::kCacheLife) return;
+  era_began = milliseconds;
   __atomic_fetch_add(&era, 0x10000, __ATOMIC_RELAXED);
 }
 
@@ -135,17 +134,6 @@ void keep_entry(Text directory, uint64_t hash, Text host, bool read_only, uint32
   __atomic_store_n(&e.sequence, sequence + 2, __ATOMIC_RELEASE);
 }
 
-// Few bits for many names: one name in ten hits by chance, so that a hit is looked at.
-bool mount_may_be_called(Text name) {
-  const guest::View& view = *state.view;
-  if (!((view.mount_names >> (guest::hash_text(name) & 63)) & 1)) return false;
-  for (size_t i = 1; i < view.mount_count; ++i) {
-    const Text path = view.guest_of(view.mounts[i]);
-    if (path.size > name.size && path[path.size - name.size - 1] == '/' && path.from(path.size - name.size) == name) return true;
-  }
-  return false;
-}
-
 // The directory part ("/" for a name in the root) and the last component of an absolute path that has neither a
 // trailing slash nor "." or ".." at its end.
 bool split(Text path, size_t slash, Text& directory, Text& last) {
@@ -205,7 +193,7 @@ bool quick(Text text, size_t slash, Follow follow, Guess guess, Mapped& out) {
     return false;
   } else {
     const size_t size = find_entry(directory, hash_of(directory.data, directory.size), out.host, out.read_only);
-    if (!size || size + last.size + 2 >= sizeof out.host || mount_may_be_called(last)) return false;
+    if (!size || size + last.size + 2 >= sizeof out.host || guest::mount_is_called(*state.view, last)) return false;
     out.host[size] = '/';
     copy_words(out.host + size + 1, last.data, last.size);
     out.host[size + 1 + last.size] = '\0';
@@ -260,7 +248,7 @@ void by_root(Mapped& m) {
 }
 
 bool name_is_special(Text name) {
-  if (mount_may_be_called(name)) return true;
+  if (guest::mount_is_called(*state.view, name)) return true;
   switch (name[0]) {
     case 's': return name == "self";
     case 't': return name == "thread-self";

@@ -69,7 +69,7 @@ void map_cache() {
       state.shared = &shared_memory->cache;
       int64_t now[2];
       if (sys::call(__NR_clock_gettime, 6, word(now)) == 0)
-        __atomic_store_n(&state.shared->now, static_cast<uint32_t>(now[0]) + 1, __ATOMIC_RELAXED);
+        __atomic_store_n(&state.shared->now, static_cast<uint32_t>(now[0] * 1000 + now[1] / 1000000) | 1, __ATOMIC_RELAXED);
     }
   }
   sys::close(static_cast<int>(fd));

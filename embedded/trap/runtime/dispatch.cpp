@@ -35,6 +35,7 @@ bool listing_ended(void*, int descriptor) {
 void prepare(Slot* slot) {
   guest::Task& task = slot->task;
   Process& self = me();
+  keep_clock();
   task.place.view = self.view;
   task.place.shared = self.shared;
   task.place.root = self.root_text();

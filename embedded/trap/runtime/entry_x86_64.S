@@ -164,6 +164,12 @@ trap_copy_text:                  /* rdi to, rsi guest, rdx size */
     jmp 3b
 4:  mov $ENAMETOOLONG_RESULT, %rax
 5:  ret
+    .global trap_ticks           /* faults where the guest forbade it (PR_SET_TSC) */
+trap_ticks:
+    rdtsc
+    shl $32, %rdx
+    or %rdx, %rax
+    ret
 trap_memory_end:
 trap_memory_fault:
     mov $EFAULT_RESULT, %rax

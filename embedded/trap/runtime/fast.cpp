@@ -39,7 +39,7 @@ Shape shape_of(const guest::View& view, guest::Text path) {
     guest::Text name(path.data + at, end - at);
     if (name.empty() || name == "." || name == ".." || name == "self" || name == "thread-self") return Shape::special;
     if (name[0] >= '0' && name[0] <= '9' && end < path.size) return Shape::special;
-    if ((view.mount_names >> (guest::hash_text(name) & 63)) & 1) return Shape::special;
+    if (guest::mount_is_called(view, name)) return Shape::special;
     several |= end < path.size;
     if (end + 1 == path.size) return Shape::special;
     at = end + 1;

@@ -40,6 +40,19 @@ void note_owner() {
   owner.pid = static_cast<int>(call(__NR_getpid));
 }
 
+// The counter says whether the kernel must be asked; no vDSO, which the guest may have unmapped.
+void keep_clock() {
+  constexpr uint64_t kMillisecond = 1u << 20;  // of the counters there are, a third of one to one
+  constexpr long kMonotonicCoarse = 6;
+  auto ticks = static_cast<uint64_t>(trap_ticks());
+  if (ticks - __atomic_load_n(&me().clock_read, __ATOMIC_RELAXED) < kMillisecond && !failed(static_cast<long>(ticks))) return;
+  __atomic_store_n(&me().clock_read, ticks, __ATOMIC_RELAXED);
+  int64_t time[2];
+  if (call(__NR_clock_gettime, kMonotonicCoarse, address(time))) return;
+  uint32_t now = static_cast<uint32_t>(time[0] * 1000 + time[1] / 1000000) | 1;
+  __atomic_store_n(&me().shared->now, now, __ATOMIC_RELAXED);
+}
+
 int owner_pid() {
   if (!owner_known) return static_cast<int>(call(__NR_getpid));
   if (owner.pid == 0) owner.pid = static_cast<int>(call(__NR_getpid));

@@ -21,6 +21,8 @@ long trap_copy_in(void* to, const void* guest, size_t size);
 long trap_copy_out(void* guest, const void* from, size_t size);
 // Length without NUL; -EFAULT; -ENAMETOOLONG when no NUL is among the first `size` bytes.
 long trap_copy_text(char* to, const char* guest, size_t size);
+// The processor's counter of time; -EFAULT when the guest must not read it.
+long trap_ticks();
 extern const char trap_memory_begin[], trap_memory_end[], trap_memory_fault[];
 
 void trap_restorer();

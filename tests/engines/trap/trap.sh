@@ -76,6 +76,11 @@ import os
 fd = os.memfd_create("x", os.MFD_CLOEXEC); os.write(fd, open("/bin/echo", "rb").read()); os.execve(fd, ["echo", "hi"], os.environ)'
   check_output "$mode: musl, dynamic" "musl 0 17" "${start[@]}" -r "$WORK/musl" /usr/bin/musl-stat /etc/os-release
   check_output "$mode: musl, static" "bin" "${start[@]}" -r "$WORK/musl" /bin/sh -c 'cd / && echo b*'
+  mkdir -p root/probe/old root/probe/new && echo old > root/probe/old/f && echo new > root/probe/new/f && ln -sfn old root/probe/turn
+  check_output "$mode: a link changed from outside is seen soon" new bash -c '
+    (until [ -e root/probe/ready ]; do sleep 0.1; done; ln -sfn new root/probe/turn) &
+    timeout 30 "$@" sh -c "cat /probe/turn/f >/dev/null; : > /probe/ready; until [ \$(cat /probe/turn/f) = new ]; do sleep 0.1; done; cat /probe/turn/f"
+    rm root/probe/ready; wait' _ "${on[@]}"
   check_output "$mode: leftovers are killed" "" "${on[@]}" sh -c "sleep 100$$ & exit 0"
 done
 cp "$UDOCKER" root/src/udocker-trap

@@ -279,6 +279,21 @@ TEST(Resolve, SurvivesRacesAndAgreesAfterThem) {
   std::filesystem::remove_all(root);
 }
 
+TEST(Resolve, TakesOnlyNamesOfMountsForMounts) {
+  std::string root = temporary_directory();
+  std::filesystem::create_directories(root + "/mnt/data");
+  Fixture view(root, {{"/tmp", "/mnt/data"}, {"/tmp", "/longer-name"}}, temporary_directory());
+  ASSERT_EQ(view.build_result(), 0);
+  for (int i = 0; i < 1000; ++i) {
+    std::string name = "name" + std::to_string(i);
+    EXPECT_FALSE(mount_is_called(*view.view(), {name.data(), name.size()}));
+  }
+  EXPECT_TRUE(mount_is_called(*view.view(), "data"));
+  EXPECT_TRUE(mount_is_called(*view.view(), "longer-name"));
+  EXPECT_FALSE(mount_is_called(*view.view(), "name"));
+  EXPECT_FALSE(mount_is_called(*view.view(), ""));
+}
+
 TEST(Resolve, RemembersNoFileAsADirectory) {
   std::string root = temporary_directory();
   std::ofstream(root + "/file").put('x');
