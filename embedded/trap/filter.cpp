@@ -90,6 +90,30 @@ void new_processes(Program& program) {
   program.on(SYS_clone3, [&] { program.ret(SECCOMP_RET_ERRNO | ENOSYS); });
 }
 
+void root_descriptor(Program& program, std::uint32_t number) {
+  auto guard = [&](long call, int argument) {
+    program.on(call, [&] {
+      program.load(low(argument));
+      program.add(BPF_JMP | BPF_JEQ | BPF_K, number, 1, 0);
+      program.allow();
+      program.stop();
+    });
+  };
+  guard(SYS_close, 0);
+#if defined(SYS_dup2)
+  guard(SYS_dup2, 1);
+#endif
+  guard(SYS_dup3, 1);
+  program.on(SYS_close_range, [&] {
+    program.load(low(0));
+    program.add(BPF_JMP | BPF_JGT | BPF_K, number, 2, 0);
+    program.load(low(1));
+    program.add(BPF_JMP | BPF_JGE | BPF_K, number, 1, 0);
+    program.allow();
+    program.stop();
+  });
+}
+
 void signal_calls(Program& program) {
   program.on(SYS_rt_sigprocmask, [&] {
     program.allow_if(0, SIG_UNBLOCK);
@@ -122,7 +146,7 @@ void signal_calls(Program& program) {
 
 }  // namespace
 
-std::vector<sock_filter> make_filter(const guest::View& view, Patch patch) {
+std::vector<sock_filter> make_filter(const guest::View& view, Patch patch, int root_fd) {
   Program program;
   program.begin();
   new_processes(program);
@@ -134,6 +158,7 @@ std::vector<sock_filter> make_filter(const guest::View& view, Patch patch) {
       program.on(number, [&] { program.ret(SECCOMP_RET_ERRNO | 0); });
     }
   }
+  if (root_fd >= 0) root_descriptor(program, static_cast<std::uint32_t>(root_fd));
   if (patch == Patch::yes) {
     program.on(SYS_mmap, [&] {
       program.load(low(2));

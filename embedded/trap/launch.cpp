@@ -13,11 +13,14 @@
 #include "util/log.hpp"
 #include "util/strings.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace udocker::trap {
@@ -130,6 +133,29 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 // The outer engine's runtime serves both; the host names it.
 RuntimeFile runtime_of(const Settings& outer) { return {reinterpret_cast<const char*>(&outer) + outer.runtime_at, {}}; }
 
+// The number of ROOT's descriptor in the guest's processes: behind those a program may use or expects where the limit
+// can be passed for a moment, else the last one of the usual thousand.
+int root_number() {
+  constexpr rlim_t kUsual = 1024;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur < 64) return -1;
+  rlim_t number = std::min(limit.rlim_cur, kUsual);
+  return static_cast<int>(number < limit.rlim_max ? number : number - 1);
+}
+
+// Opens ROOT under the number; without it paths take the long way.
+void hold_root(const char* root, int number) {
+  UniqueFd opened(::open(root, O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!opened || number < 0) return;
+  rlimit limit{}, raised{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  raised = limit;
+  raised.rlim_cur = std::max(raised.rlim_cur, static_cast<rlim_t>(number) + 1);
+  ::setrlimit(RLIMIT_NOFILE, &raised);
+  ::dup2(opened.get(), number);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 }  // namespace
 
 int launch(const cli::ViewOptions& options, const Folders& folders, const std::vector<std::string>& words) {
@@ -140,8 +166,8 @@ int launch(const cli::ViewOptions& options, const Folders& folders, const std::v
   if (!options.binds.empty() && ::access(tmp.c_str(), W_OK) == 0) stand_ins = std::make_unique<TempDir>(tmp, "udocker-trap");
   std::vector<char> view = cli::make_view(options, stand_ins ? stand_ins->path() : "");
   std::string cache = usable_cache(folders.cache);
-  Shared shared = outer ? make_shared(merge_views(*outer, view), runtime.path, outer_path(*outer, cache))
-                        : make_shared(view, runtime.path, cache);
+  Shared shared = outer ? make_shared(merge_views(*outer, view), runtime.path, outer_path(*outer, cache), outer->root_fd)
+                        : make_shared(view, runtime.path, cache, root_number());
 
   auto look = std::make_unique<Lookup>();
   look->place.view = reinterpret_cast<const guest::View*>(view.data());
@@ -159,7 +185,11 @@ int launch(const cli::ViewOptions& options, const Folders& folders, const std::v
       if (!word.starts_with("--lib=") && !word.starts_with("--cache=")) ptrace.push_back(word);
     host::exec_self(ptrace, host::environment());
   }
-  return supervise([&] { execute(*look, shared, runtime.path, name, argv, outer); },
+  auto program = [&] {
+    if (!outer) hold_root(look->place.view->root().data, root_number());
+    execute(*look, shared, runtime.path, name, argv, outer);
+  };
+  return supervise(program,
                    options.kill_on_exit ? Leftovers::kill : Leftovers::wait_for);
 }
 

@@ -56,13 +56,13 @@ const guest::View& Shared::view() const {
   return *reinterpret_cast<const guest::View*>(static_cast<const char*>(base) + settings->view_at);
 }
 
-Shared make_shared(const std::vector<char>& view, const std::string& runtime, const std::string& cache) {
+Shared make_shared(const std::vector<char>& view, const std::string& runtime, const std::string& cache, int root_fd) {
   Shared out;
   out.memory = UniqueFd(::memfd_create("udocker-container", MFD_CLOEXEC));
   if (!out.memory) throw_errno("create", "a file in memory");
   out.path = path_of(out.memory.get());
   auto& shown = *reinterpret_cast<const guest::View*>(view.data());
-  auto filter = make_filter(shown, cache.empty() ? Patch::no : Patch::yes);
+  auto filter = make_filter(shown, cache.empty() ? Patch::no : Patch::yes, root_fd);
   auto query = make_query_filter();
 
   Settings settings{};
@@ -73,6 +73,7 @@ Shared make_shared(const std::vector<char>& view, const std::string& runtime, co
     return static_cast<std::uint32_t>(at);
   };
   settings.magic = kMagic;
+  settings.root_fd = root_fd;
   if (!cache.empty()) settings.flags |= kPatch;
   settings.filter_at = place(filter.size() * sizeof filter[0]);
   settings.filter_count = static_cast<std::uint32_t>(filter.size());

@@ -27,6 +27,7 @@ struct Shared {
 };
 
 // Lays out abi.hpp's Settings in a memfd of this process. `cache` is the folder of patched copies; empty: T2.
-Shared make_shared(const std::vector<char>& view, const std::string& runtime, const std::string& cache);
+// `root_fd` is the number under which the first process will hold ROOT open; -1: it will not.
+Shared make_shared(const std::vector<char>& view, const std::string& runtime, const std::string& cache, int root_fd);
 
 }  // namespace udocker::trap

@@ -8,7 +8,7 @@ constexpr size_t kWays = 4;
 
 uint32_t load(const uint32_t& word) { return __atomic_load_n(&word, __ATOMIC_ACQUIRE); }
 
-uint64_t key_hash(Text root, Text directory) { return hash_text(directory, hash_text(root)); }
+uint64_t key_hash(Text root, Text path, Kept kind) { return hash_text(path, hash_text(root) ^ static_cast<uint64_t>(kind)); }
 
 uint64_t name_hash(Text host) {
   size_t start = host.size;
@@ -43,18 +43,18 @@ void note_change(Shared* shared, Text host) {
   bump(shared);
 }
 
-bool find_directory(Shared* shared, Text root, Text directory, GuestPath& out) {
-  if (!shared || directory.size + root.size >= kCacheText) return false;
-  uint64_t hash = key_hash(root, directory);
+bool find_directory(Shared* shared, Text root, Text path, GuestPath& out, Kept kind) {
+  if (!shared || path.size + root.size >= kCacheText) return false;
+  uint64_t hash = key_hash(root, path, kind);
   uint32_t generation = load(shared->generation), now = load(shared->now);
   for (size_t way = 0; way < kWays; ++way) {
     CacheSlot& slot = shared->slots[(hash + way) % kCacheSlots];
     uint32_t before = load(slot.sequence);
     if ((before & 1) || slot.hash != hash || slot.generation != generation) continue;
     if (now && now - slot.stamp > kCacheLife) continue;
-    size_t key = slot.key_size, value = slot.value_size;
-    if (key != root.size + directory.size || key + value > kCacheText) continue;
-    if (!equal(slot.text, root) || !equal(slot.text + root.size, directory)) continue;
+    size_t key = slot.key_size ^ static_cast<size_t>(kind), value = slot.value_size;
+    if (key != root.size + path.size || key + value > kCacheText) continue;
+    if (!equal(slot.text, root) || !equal(slot.text + root.size, path)) continue;
     out.assign({slot.text + key, value});
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     if (__atomic_load_n(&slot.sequence, __ATOMIC_RELAXED) == before) return true;
@@ -62,12 +62,12 @@ bool find_directory(Shared* shared, Text root, Text directory, GuestPath& out) {
   return false;
 }
 
-void keep_directory(Shared* shared, Text root, Text directory, Text canonical, uint32_t generation) {
-  if (!shared || root.size + directory.size + canonical.size > kCacheText) return;
+void keep_directory(Shared* shared, Text root, Text path, Text canonical, uint32_t generation, Kept kind) {
+  if (!shared || root.size + path.size + canonical.size > kCacheText) return;
   if (load(shared->generation) != generation) return;
   uint32_t now = load(shared->now), changed = load(shared->changed);
   if (now && changed && now - changed < kCacheRest) return;
-  uint64_t hash = key_hash(root, directory);
+  uint64_t hash = key_hash(root, path, kind);
   CacheSlot* victim = nullptr;
   for (size_t way = 0; way < kWays && !victim; ++way) {
     CacheSlot& slot = shared->slots[(hash + way) % kCacheSlots];
@@ -82,11 +82,11 @@ void keep_directory(Shared* shared, Text root, Text directory, Text canonical, u
   victim->hash = hash;
   victim->generation = generation;
   victim->stamp = shared->now;
-  victim->key_size = static_cast<uint16_t>(root.size + directory.size);
+  victim->key_size = static_cast<uint16_t>((root.size + path.size) | static_cast<size_t>(kind));
   victim->value_size = static_cast<uint16_t>(canonical.size);
   __builtin_memcpy(victim->text, root.data, root.size);
-  __builtin_memcpy(victim->text + root.size, directory.data, directory.size);
-  __builtin_memcpy(victim->text + root.size + directory.size, canonical.data, canonical.size);
+  __builtin_memcpy(victim->text + root.size, path.data, path.size);
+  __builtin_memcpy(victim->text + root.size + path.size, canonical.data, canonical.size);
   __atomic_store_n(&victim->sequence, sequence + 2, __ATOMIC_RELEASE);
 }
 

@@ -15,7 +15,7 @@ struct CacheSlot {
   uint32_t generation;
   uint64_t hash;
   uint32_t stamp;     // Shared::now when it was verified
-  uint16_t key_size, value_size;
+  uint16_t key_size, value_size;  // key_size with the bit of Kept
   char text[kCacheText];
 };
 
@@ -47,9 +47,12 @@ void depend_on(Shared* shared, Text host);
 // To be called before a host path is renamed, replaced or unlinked: bumps when an answer may depend on it.
 void note_change(Shared* shared, Text host);
 
-// `key` is root + "\0" + directory as written. True: `out` is the canonical guest directory.
-bool find_directory(Shared* shared, Text root, Text directory, GuestPath& out);
+// What an entry says of the path in it: that it is a directory, or that it ends in a link (to anything that exists).
+enum class Kept : uint16_t { directory = 0, link = 0x8000 };
+
+// `key` is root + "\0" + path as written. True: `out` is the canonical guest path of what it leads to.
+bool find_directory(Shared* shared, Text root, Text path, GuestPath& out, Kept kind = Kept::directory);
 // `generation` is the counter read before the walk: an answer found while things changed is not kept.
-void keep_directory(Shared* shared, Text root, Text directory, Text canonical, uint32_t generation);
+void keep_directory(Shared* shared, Text root, Text path, Text canonical, uint32_t generation, Kept kind = Kept::directory);
 
 }  // namespace udocker::guest

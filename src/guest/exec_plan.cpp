@@ -66,9 +66,13 @@ class Planner {
     return found_.last == Last::missing ? -ENOENT : look_at(0);
   }
 
-  long look_at(int flags) { return sys::fstatat(sys::kAtCwd, found_.host.c_str(), &stat_, flags); }
+  long look_at(int flags) {
+    HostName host = name_of(place_, found_);
+    return sys::fstatat(host.directory, host.path, &stat_, flags);
+  }
 
   long descriptor(int directory) {
+    found_.mount = nullptr;
     long result = host_of_descriptor(place_, directory, found_.host);
     if (result < 0) return result;
     bool named = found_.host.c_str()[0] == '/' && look_at(sys::kNoFollow) == 0;

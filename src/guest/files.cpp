@@ -255,13 +255,15 @@ void do_stat(const Step& step) {
   int flags;
   Resolved& found = task.first;
   if (!locate(step, directory, Follow::no, found, flags)) return;
-  result = sys::fstatat(sys::kAtCwd, found.host.c_str(), &stat, flags);
+  HostName host = name_of(task.place, found);
+  result = sys::fstatat(host.directory, host.path, &stat, flags);
   if (result == 0 && follow == Follow::yes && is_link(stat)) {
     if (!locate(step, directory, Follow::yes, found, flags)) return;
-    result = sys::fstatat(sys::kAtCwd, found.host.c_str(), &stat, flags);
+    host = name_of(task.place, found);
+    result = sys::fstatat(host.directory, host.path, &stat, flags);
   }
   if (result < 0) return step.answer(result);
-  show_owner(step, sys::kAtCwd, found.host.c_str(), flags, stat);
+  show_owner(step, host.directory, host.path, flags, stat);
   if (uint32_t links = kept_links(step, found.host)) stat.nlink = links;
   give_stat(step, out, stat);
 }
@@ -376,19 +378,25 @@ void do_access(const Step& step) {
   // Whether a file of ours is there and can be read needs no second look at what is not a link.
   if (follow == Follow::yes && !(mode & 3)) {
     sys::Stat stat;
-    if (!map_path(step, directory, task.input, Follow::no, found)) return;
-    bool plain = found.magic == Magic::none && sys::lstat(found.host.c_str(), &stat) == 0 && !is_link(stat);
+    HostName host{directory, task.input.c_str()};
+    found.magic = Magic::none;
+    if (!task.place.self || !plain_name(step, directory, task.input, Follow::no)) {
+      if (!map_path(step, directory, task.input, Follow::no, found)) return;
+      host = name_of(task.place, found);
+    }
+    bool plain = found.magic == Magic::none && sys::fstatat(host.directory, host.path, &stat, sys::kNoFollow) == 0 && !is_link(stat);
     if (plain && (!(mode & 4) || (stat.uid == step.view().host_uid && (stat.mode & 0400)))) return step.answer(0);
   }
   if (!map_path(step, directory, task.input, follow, found)) return;
   if (read_only && found.read_only()) return step.answer(-EROFS);
   constexpr int kFaccessat2 = 439;
+  HostName host = name_of(task.place, found);
   long result = follow == Follow::no
-                    ? sys::call(kFaccessat2, sys::kAtCwd, sys::address(found.host.c_str()), static_cast<long>(mode), sys::kNoFollow)
-                    : sys::call(__NR_faccessat, sys::kAtCwd, sys::address(found.host.c_str()), static_cast<long>(mode));
+                    ? sys::call(kFaccessat2, host.directory, sys::address(host.path), static_cast<long>(mode), sys::kNoFollow)
+                    : sys::call(__NR_faccessat, host.directory, sys::address(host.path), static_cast<long>(mode));
   if (result == -EACCES && step.fake_root()) {
     sys::Stat stat;
-    if (sys::fstatat(sys::kAtCwd, found.host.c_str(), &stat, 0) == 0 && stat.uid == step.view().host_uid) {
+    if (sys::fstatat(host.directory, host.path, &stat, 0) == 0 && stat.uid == step.view().host_uid) {
       bool directory_found = (stat.mode & sys::kTypeMask) == sys::kTypeDir;
       if (!(mode & 1) || directory_found || (stat.mode & 0111)) result = 0;
     }
@@ -426,7 +434,8 @@ void do_readlink(const Step& step) {
     shown.assign(task.place.root);
   } else if (found.magic != Magic::exe || !task.place.program_of ||
              !task.place.program_of(task.place.context, found.magic_pid, shown)) {
-    long size = sys::readlink(found.host.c_str(), task.text.buffer(), kPathMax - 1);
+    HostName host = name_of(task.place, found);
+    long size = sys::readlinkat(host.directory, host.path, task.text.buffer(), kPathMax - 1);
     if (size < 0) return step.answer(size);
     task.text.set_size(static_cast<size_t>(size));
     if (found.magic == Magic::none) {

@@ -196,6 +196,31 @@ struct Entry64 {
   uint8_t type;
 };
 
+// The host's directory in which a mount has its name.
+struct Parent {
+  Text guest;
+  uint64_t dev = 0, ino = 0;
+
+  void look_at(Task& task, Text path) {
+    if (!guest.empty() && guest == path) return;
+    guest = path;
+    dev = ino = 0;
+    guest_to_host(*task.place.view, path, task.first.host);
+    task.first.mount = &mount_of_guest(*task.place.view, path);
+    HostName host = name_of(task.place, task.first);
+    sys::Stat stat;
+    if (sys::fstatat(host.directory, host.path, &stat, 0) == 0) dev = stat.dev, ino = stat.ino;
+  }
+};
+
+bool stat_descriptor(Task& task, int fd, sys::Stat& stat) {
+  if (task.place.self) return sys::fstatat(fd, "", &stat, sys::kEmptyPath) == 0;
+  proc_prefix(task.place, task.text);
+  task.text.append("/fd/");
+  task.text.append_number(static_cast<uint64_t>(fd));
+  return sys::fstatat(sys::kAtCwd, task.text.c_str(), &stat, 0) == 0;
+}
+
 }  // namespace
 
 // Entries for mounts whose names the directory lacks are given once, when the kernel's listing has ended: the answer 0
@@ -205,7 +230,9 @@ long finish_listing(Task& task, const Call& call, const Decision& decision, long
   if (result > 0 && decision.row->detail == 1 && task.place.view->has(kLinkToSymlink)) return show_kept_links(task, call, result);
   if (result != 0 || decision.row->detail != 1) return result;
   auto fd = static_cast<int>(call.arg[0]);
-  if (guest_of_descriptor(task.place, task.work, fd, task.input) < 0) return result;
+  sys::Stat listed;
+  if (!stat_descriptor(task, fd, listed)) return result;
+  Parent parent;
   const View& view = *task.place.view;
   char* out = task.text.buffer();
   size_t used = 0;
@@ -216,7 +243,8 @@ long finish_listing(Task& task, const Call& call, const Decision& decision, long
     Text guest = view.guest_of(mount);
     size_t end = guest.size;
     while (guest[end - 1] != '/') --end;
-    if (!(task.input.text() == guest.first(end > 1 ? end - 1 : 1))) continue;
+    parent.look_at(task, guest.first(end > 1 ? end - 1 : 1));
+    if (parent.ino != listed.ino || parent.dev != listed.dev) continue;
     Text name = guest.from(end);
     size_t size = (19 + name.size + 1 + 7) & ~size_t{7};
     if (used + size > room) break;

@@ -84,9 +84,10 @@ class Walk {
     return out_.guest.overflow() || out_.host.overflow() ? -ENAMETOOLONG : 0;
   }
 
-  void remember(Text written) {
+  // A followed link's own name was noted on the way.
+  void remember(Text written, Kept kind = Kept::directory) {
     if (volatile_ || (out_.mount->flags & kMountProc)) return;
-    keep_directory(place_.shared, place_.root, written, out_.guest.text(), generation);
+    keep_directory(place_.shared, place_.root, written, out_.guest.text(), generation, kind);
     Text canonical = out_.guest.text();
     for (size_t i = 1; i <= canonical.size; ++i)
       if (i == canonical.size || canonical[i] == '/') depend_on(place_.shared, canonical.first(i));
@@ -128,7 +129,8 @@ class Walk {
     if (is_last && follow == Follow::no) return 0;
     if (place_.want_type && is_last) {
       sys::Stat stat;
-      long result = sys::lstat(out_.host.c_str(), &stat);
+      HostName host = name_of(place_, out_);
+      long result = sys::fstatat(host.directory, host.path, &stat, sys::kNoFollow);
       if (result == 0) out_.type = stat.mode & sys::kTypeMask;
       if (result == 0 && out_.type != sys::kTypeLink) {
         out_.last = Last::not_link;
@@ -136,7 +138,8 @@ class Walk {
       }
     }
     char* target = work_.link.buffer();
-    long size = sys::readlink(out_.host.c_str(), target, kPathMax - 1);
+    HostName host = name_of(place_, out_);
+    long size = sys::readlinkat(host.directory, host.path, target, kPathMax - 1);
     if (size == -EINVAL) {
       out_.last = Last::not_link;
       return 0;
@@ -362,6 +365,13 @@ long resolve(const Place& place, Workspace& work, int directory, Text path, Foll
 
   Walk walk(place, work, out);
   walk.generation = place.shared ? __atomic_load_n(&place.shared->generation, __ATOMIC_ACQUIRE) : 0;
+  bool whole = path[0] == '/' && follow == Follow::yes && !out.trailing && !place.want_type;
+  if (whole && find_directory(place.shared, place.root, path, out.guest, Kept::link)) {
+    walk.start_here();
+    out.last = Last::not_link;
+    out.walked_links = true;
+    return out.host.overflow() ? -ENAMETOOLONG : 0;
+  }
   Text before, last;
   bool named = split_last(path, before, last);
   if (!named || last == "." || last == "..") {
@@ -422,9 +432,12 @@ long resolve(const Place& place, Workspace& work, int directory, Text path, Foll
   if (!last.empty()) {
     out.last = Last::unknown;
     walk.slash = false;
+    int links = walk.links;
     long result = walk.run(last, follow, false, last);
     if (result < 0) return result;
     if (walk.slash) out.trailing = true;
+    bool plain = out.last == Last::not_link && out.magic == Magic::none && !out.is_mount_point && !out.trailing;
+    if (whole && plain && walk.links > links) walk.remember(path, Kept::link);
   } else {
     out.last = Last::not_link;
   }

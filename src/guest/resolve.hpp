@@ -15,6 +15,7 @@ struct Place {
   int pid = 0, tid = 0;      // as seen in the host's /proc; 0: this thread's own (only with `self`), see pid_of
   bool self = false;         // this code runs inside that very process: /proc/self may be used
   bool want_type = false;    // Resolved::type is needed
+  int root_fd = -1;          // ROOT, open in the process that runs this code: paths from there are shorter; -1: none
   void* context = nullptr;
   // Guest path of the program that process `pid` runs; false when unknown (the host's answer is then mapped back).
   bool (*program_of)(void* context, int pid, GuestPath& out) = nullptr;
@@ -46,6 +47,17 @@ struct Resolved {
   bool walked_links = false;    // some link was followed on a walk (a cached directory does not tell)
   bool read_only() const { return mount && (mount->flags & kMountReadOnly); }
 };
+
+// How the kernel gets to what was found: from ROOT's descriptor where there is one.
+struct HostName {
+  int directory;
+  const char* path;
+};
+inline HostName name_of(const Place& place, const Resolved& found) {
+  size_t skip = place.view->root().size + 1;
+  bool short_way = place.root_fd >= 0 && found.mount == &place.view->mounts[0] && found.host.size() > skip;
+  return short_way ? HostName{place.root_fd, found.host.c_str() + skip} : HostName{sys::kAtCwd, found.host.c_str()};
+}
 
 // Working space of one resolution, 5 pages; give each thread its own.
 struct Workspace {

@@ -70,9 +70,10 @@ inline long fstatat(int dir, const char* path, Stat* out, int flags) {
   return call(__NR_newfstatat, dir, address(path), address(out), flags);
 }
 inline long lstat(const char* path, Stat* out) { return fstatat(kAtCwd, path, out, kNoFollow); }
-inline long readlink(const char* path, char* out, size_t size) {
-  return call(__NR_readlinkat, kAtCwd, address(path), address(out), static_cast<long>(size));
+inline long readlinkat(int dir, const char* path, char* out, size_t size) {
+  return call(__NR_readlinkat, dir, address(path), address(out), static_cast<long>(size));
 }
+inline long readlink(const char* path, char* out, size_t size) { return readlinkat(kAtCwd, path, out, size); }
 inline long open(const char* path, int flags, int mode = 0) {
   return call(__NR_openat, kAtCwd, address(path), flags, mode);
 }

@@ -278,6 +278,7 @@ Scratch::Scratch() : slot_(-1) {
   task_->place.root = "/";
   task_->place.pid = task_->place.tid = 0;  // asked for when needed
   task_->place.self = true;
+  task_->place.root_fd = -1;
   task_->place.context = nullptr;
   task_->place.program_of = program_of;
   task_->memory = &memory_;

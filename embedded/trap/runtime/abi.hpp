@@ -14,7 +14,7 @@ inline constexpr uint64_t kStubRegion = 0x4000;
 inline constexpr uint32_t kMaxRegions = 100;  // ends below programs of other linkers (0x200000)
 inline constexpr uint64_t kStubWindow = kStubRegion * kMaxRegions;
 inline constexpr uint32_t kPlainFiles = 4096;  // keys of files known to have no site
-inline constexpr uint32_t kMagic = 0x50525433;  // changes with this file and start_words.hpp
+inline constexpr uint32_t kMagic = 0x50525434;  // changes with this file and start_words.hpp
 
 enum Flags : uint32_t {
   kPatch = 1,          // T1
@@ -36,6 +36,7 @@ struct Settings {
   uint32_t shared_at;  // guest::Shared
   uint32_t window_at;  // T1: the stubs all processes map at kStubsAt
   uint64_t copy_of_region[kMaxRegions];  // key of the copy whose stubs lie in a region of the window; 0: not yet
+  int32_t root_fd;     // ROOT is open under this number in all processes that did not give it up; -1: not
   uint64_t raw_call;   // set by the runtime: its trap_final_call, for the engine inside itself
 };
 

@@ -40,6 +40,7 @@ void prepare(Slot* slot) {
   task.place.shared = self.shared;
   task.place.root = self.root_text();
   task.place.self = true;
+  task.place.root_fd = __atomic_load_n(&self.root_fd, __ATOMIC_RELAXED);
   task.place.context = slot;
   task.place.program_of = program_of;
   task.listing_ended = listing_ended;
@@ -72,6 +73,20 @@ long pass(const Trap& trap) {
   return trap_final_call(trap.number, static_cast<long>(trap.arg[0]), static_cast<long>(trap.arg[1]),
                          static_cast<long>(trap.arg[2]), static_cast<long>(trap.arg[3]),
                          static_cast<long>(trap.arg[4]), static_cast<long>(trap.arg[5]));
+}
+
+// close and its like for a number that may be ROOT's descriptor, which to the guest is not open.
+long on_descriptors(const Trap& trap) {
+  int ours = __atomic_load_n(&me().root_fd, __ATOMIC_RELAXED);
+  if (trap.number != __NR_close_range) {
+    int target = static_cast<int>(trap.arg[trap.number == __NR_close ? 0 : 1]);
+    return target == ours ? -EBADF : pass(trap);
+  }
+  auto first = static_cast<uint32_t>(trap.arg[0]), last = static_cast<uint32_t>(trap.arg[1]), kept = static_cast<uint32_t>(ours);
+  if (ours < 0 || first > kept || kept > last) return pass(trap);
+  auto part = [&](uint32_t from, uint32_t to) { return from > to ? 0 : call(trap.number, from, to, static_cast<long>(trap.arg[2])); };
+  long result = part(first, kept - 1);
+  return failed(result) ? result : part(kept + 1, last);
 }
 
 // A filter of the guest's own is accepted and not installed; one that hands calls to a tracer or a listener is refused,
@@ -147,6 +162,17 @@ long translated(Slot* slot) {
   return -ENOSYS;
 }
 
+long attempt(Slot* slot) {
+  const Trap& trap = *slot->trap;
+  long result;
+  if (is_open(trap.number) && open_at_once(slot, result)) return result;
+  slot->call.number = trap.number;
+  for (int i = 0; i < 6; ++i) slot->call.arg[i] = trap.arg[i];
+  result = translated(slot);
+  if (slot->task.identity) note_identity();
+  return result;
+}
+
 }  // namespace
 
 long carry_out(const Trap& trap) {
@@ -161,6 +187,13 @@ long carry_out(const Trap& trap) {
       return on_sigaltstack(trap);
     case __NR_clone3:
       return -ENOSYS;
+    case __NR_close:
+    case __NR_close_range:
+#ifdef __NR_dup2
+    case __NR_dup2:
+#endif
+    case __NR_dup3:
+      return on_descriptors(trap);
     case __NR_ptrace:
       return on_ptrace(trap);
     default:
@@ -176,14 +209,13 @@ long carry_out(const Trap& trap) {
     result = on_wait(slot);
   } else {
     prepare(slot);
-    if (is_open(trap.number) && open_at_once(slot, result)) {
-      release_slot(slot);
-      return result;
+    result = attempt(slot);
+    // Another thread gave ROOT's descriptor up meanwhile.
+    if (result == -EBADF && slot->task.place.root_fd >= 0 && __atomic_load_n(&me().root_fd, __ATOMIC_RELAXED) < 0) {
+      slot->task.place.root_fd = -1;
+      slot->done = 0;
+      result = attempt(slot);
     }
-    slot->call.number = trap.number;
-    for (int i = 0; i < 6; ++i) slot->call.arg[i] = trap.arg[i];
-    result = translated(slot);
-    if (slot->task.identity) note_identity();
   }
   release_slot(slot);
   return result;

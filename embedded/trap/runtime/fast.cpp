@@ -47,6 +47,15 @@ Shape shape_of(const guest::View& view, guest::Text path) {
   return several ? Shape::relative : Shape::name;
 }
 
+// A directory that shows the process's descriptors, wherever it may lie: "fd" or "fdinfo".
+bool lists_descriptors(guest::Text path) {
+  while (path.size > 1 && path[path.size - 1] == '/') --path.size;
+  auto ends_with = [&](guest::Text name) {
+    return path.size >= name.size && path.from(path.size - name.size) == name && (path.size == name.size || path[path.size - name.size - 1] == '/');
+  };
+  return ends_with("fd") || ends_with("fdinfo");
+}
+
 // The kernel's answer says that a link stands there, or that emulated rights may help.
 bool must_walk(long result, uint32_t flags, bool fake) {
   return result == -ELOOP || result == -EINVAL || (result == -ENOTDIR && (flags & O_DIRECTORY)) || (fake && result == -EACCES);
@@ -60,13 +69,18 @@ bool open_at_once(Slot* slot, long& result) {
   const guest::View& view = *task.place.view;
   Opening open = read_opening(trap);
   bool fake = view.has(guest::kFakeIds), creates = (open.flags & O_CREAT) != 0;
-  if (open.flags & (kPath | kTemporary | O_NOFOLLOW)) return false;
-  if (creates && (fake || (open.flags & O_EXCL))) return false;
-  if (view.has(guest::kHasReadOnly) && (creates || (open.flags & (O_ACCMODE | O_TRUNC)))) return false;
   long size = slot->memory.read_text(open.path, task.input.buffer(), guest::kPathMax);
   if (size <= 0) return false;
   task.input.set_size(static_cast<size_t>(size));
   guest::Text path = task.input.text();
+  if (lists_descriptors(path)) {
+    give_up_root_fd();
+    task.place.root_fd = -1;
+    return false;
+  }
+  if (open.flags & (kPath | kTemporary | O_NOFOLLOW)) return false;
+  if (creates && (fake || (open.flags & O_EXCL))) return false;
+  if (view.has(guest::kHasReadOnly) && (creates || (open.flags & (O_ACCMODE | O_TRUNC)))) return false;
   long flags = static_cast<long>(open.flags | O_NOFOLLOW);
   switch (shape_of(view, path)) {
     case Shape::special:
@@ -91,7 +105,8 @@ bool open_at_once(Slot* slot, long& result) {
       guest::Resolved& found = task.first;
       long walked = guest::resolve(task.place, task.work, AT_FDCWD, path, guest::Follow::no, found);
       if (walked < 0 || found.magic != guest::Magic::none || !found.mount || (found.mount->flags & guest::kMountProc)) return false;
-      result = trap_final_call(__NR_openat, AT_FDCWD, address(found.host.c_str()), flags, static_cast<long>(open.mode), 0, 0);
+      guest::HostName host = guest::name_of(task.place, found);
+      result = trap_final_call(__NR_openat, host.directory, address(host.path), flags, static_cast<long>(open.mode), 0, 0);
       break;
     }
   }

@@ -40,6 +40,25 @@ void note_owner() {
   owner.pid = static_cast<int>(call(__NR_getpid));
 }
 
+namespace {
+
+bool root_is_open() {
+  guest::sys::Stat stat;
+  return call(__NR_fstat, me().settings->root_fd, address(&stat)) == 0 && stat.dev == me().view->root_dev && stat.ino == me().view->root_ino;
+}
+
+}  // namespace
+
+void find_root_fd() {
+  if (me().settings->root_fd >= 0 && me().view->root().size > 1 && root_is_open()) me().root_fd = me().settings->root_fd;
+}
+
+// In a child that borrows our memory this closes the child's and makes us do without ours.
+void give_up_root_fd() {
+  __atomic_store_n(&me().root_fd, -1, __ATOMIC_RELAXED);
+  if (me().settings->root_fd >= 0 && root_is_open()) guest::sys::close(me().settings->root_fd);
+}
+
 // The counter says whether the kernel must be asked; no vDSO, which the guest may have unmapped.
 void keep_clock() {
   constexpr uint64_t kMillisecond = 1u << 20;  // of the counters there are, a third of one to one

@@ -12,6 +12,7 @@ struct Process {
   guest::Shared* shared = nullptr;
   bool fast_mark = false;         // the processor lets us read the thread pointer
   bool patches = false;           // T1, and a dynamic program: others have loaders of their own (valgrind, emulators)
+  int root_fd = -1;               // ROOT's descriptor; -1: given up
   uint64_t clock_read = 0;        // trap_ticks() when the shared clock was last set
   bool identity_changed = false;  // it differs from the view's start; get*id stop by a stacked filter
   guest::Owners owners;
@@ -28,6 +29,9 @@ Process& me();
 void make_me();  // once, at start
 
 void note_owner();  // once, at start
+void find_root_fd();  // once, at start
+// Closes ROOT's descriptor: the guest is about to look at its descriptors.
+void give_up_root_fd();
 void keep_clock();  // sets the container's clock when it may be a millisecond old
 // Process id of the memory's owner: a vfork child sees its parent's.
 int owner_pid();

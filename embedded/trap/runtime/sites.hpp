@@ -13,7 +13,7 @@ namespace udocker::trap {
 
 // Both change with the format: copies of other versions are not looked at.
 inline constexpr uint64_t kCopyMagic = 0x3579706f6374726b;
-inline constexpr const char* kCopyName = "copy5-";
+inline constexpr const char* kCopyName = "copy6-";
 
 // Last bytes of a copy.
 struct CopyTail {

@@ -119,6 +119,7 @@ void read_state(const Stack& stack, const guest::Text* words) {
     me().owners.open(view.at(view.owners, view.owners_size).data, view.root().data, guest::Owners::Mode::read_write,
                       guest::Owners::Descriptors::none);
   note_owner();
+  find_root_fd();
 }
 
 int program_descriptor(guest::Text word) {

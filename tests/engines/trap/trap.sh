@@ -61,6 +61,30 @@ signal.setitimer(signal.ITIMER_REAL, 0)
   check_output "$mode: listings show binds" "a added" "${on[@]}" -b "$WORK/out:/a" -b "$WORK/out/outside:/etc/added" sh -c 'echo $(ls / | grep -x a) $(ls /etc | grep -x added)'
   check_match "$mode: read-only binds" "Read-only file system" "${on[@]}" -0 -b "$WORK/out:/mnt:ro" touch /mnt/new
   check_output "$mode: no descriptor of ours is open" "$(ls /proc/self/fd | wc -l)" "${on[@]}" -0 --owners "$WORK/owners" sh -c 'ls /proc/self/fd | wc -l'
+  check_output "$mode: the engine's descriptor is not the program's" "good" "${on[@]}" python3 -c '
+import ctypes, errno, os, resource, threading
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+ours = min(soft, 1024) if min(soft, 1024) < hard else min(soft, 1024) - 1
+libc = ctypes.CDLL(None, use_errno=True)
+def refused(result): return result == -1 and ctypes.get_errno() == errno.EBADF
+assert refused(libc.close(ours))
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+assert refused(libc.dup2(0, ours)) and refused(libc.dup3(0, ours, 0))
+assert libc.close_range(3, 0xffffffff, 0) == 0 and os.stat("/etc/passwd").st_size
+ended, failed = False, []
+def look():
+    while not ended:
+        try: os.stat("/etc/passwd"); os.access("/etc/group", os.R_OK); open("/etc/passwd").close()
+        except OSError as error: failed.append(error)
+threads = [threading.Thread(target=look) for _ in range(4)]
+[thread.start() for thread in threads]
+seen = os.listdir("/proc/self/fd")
+ended = True
+[thread.join() for thread in threads]
+assert not failed, failed
+assert str(ours) not in seen, seen
+assert not os.system("ls -d /etc >/dev/null")
+print("good")'
   check_output "$mode: owners last" "5 6 4750" "${on[@]}" -0 --owners "$WORK/owners" sh -c 'rm -f /tmp/f; touch /tmp/f; chown 5:6 /tmp/f; chmod 4750 /tmp/f; sh -c "stat -c \"%u %g %a\" /tmp/f"'
   check_output "$mode: kernel release" 9.8.7 "${on[@]}" -k 9.8.7 uname -r
   check_output "$mode: own filters are accepted, tracing ones refused" "0 22" "${on[@]}" python3 -c '
