@@ -30,12 +30,11 @@ bool any_of(uint32_t value, uint32_t a, uint32_t b, uint32_t c) { return value =
 }  // namespace
 
 void start_identity(Identity& id, uint32_t uid, uint32_t gid) {
+  __builtin_memset(&id, 0, sizeof id);  // identities are compared as a whole
   id.ruid = id.euid = id.suid = id.fsuid = uid;
   id.rgid = id.egid = id.sgid = id.fsgid = gid;
   id.permitted = id.effective = uid == 0 ? kAllCaps : 0;
   id.bounding = kAllCaps;
-  id.inheritable = id.ambient = 0;
-  id.keep_caps = id.securebits = id.umask_ = 0;
   id.group_count = 1;
   id.groups[0] = gid;
 }

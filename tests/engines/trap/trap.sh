@@ -34,6 +34,8 @@ for mode in T1 T2; do
   check_output "$mode: scripts" "one two" "${on[@]}" sh -c 'printf "#!/bin/sh -e\necho \$1 two\n" > /tmp/s; chmod +x /tmp/s; exec /tmp/s one'
   check_output "$mode: emulated root" "0 0" "${on[@]}" -0 sh -c 'echo $(id -u) $(id -g)'
   check_output "$mode: emulated user" "33 34" "${on[@]}" -i 33:34 sh -c 'echo $(id -u) $(id -g)'
+  filters() { sed -n 's/^Seccomp_filters:[^0-9]*//p' /proc/self/status; }
+  check_output "$mode: an emulated root needs one filter" "$(($(filters) + 1))" "${on[@]}" -0 sh -c 'ls -l /etc/passwd >/dev/null; sed -n "s/^Seccomp_filters:[^0-9]*//p" /proc/self/status'
   check_output "$mode: changed ids last over exec" "42 42" "${on[@]}" -0 perl -e '$) = "42 42"; $( = 42; $> = 42; $< = 42; exec "sh", "-c", "echo \$(id -u) \$(id -g)"'
   check "$mode: compile" "${on[@]}" sh -c 'gcc -O1 -pthread -o /tmp/signals /src/signals.c && gcc -O1 -pthread -static -o /tmp/signals-static /src/signals.c && gcc -O1 -pthread -o /tmp/stress /src/stress.c'
   check_output "$mode: signals" "signals: all good" "${on[@]}" /tmp/signals
