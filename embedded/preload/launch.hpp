@@ -15,6 +15,10 @@ using guest::Text;
 
 inline constexpr int kEmptyPathFlag = 0x1000;
 
+// Before a host path outside of ROOT in what the libc or the loader opens, whose calls come to us: means nothing to the
+// kernel, and that the path is mapped already to us.
+inline constexpr char kMark[] = "/./../././..";
+
 // What is the same for all programs that one process starts.
 struct Context {
   Header header;
@@ -102,6 +106,7 @@ inline void add_host_list(const Context& context, Writer& out, Text list, const 
     if (!part.empty()) {
       if (part[0] == '/' && !guest::contains_path(context.view->root(), part)) {
         guest::guest_to_host(*context.view, part, host);
+        if (!guest::contains_path(context.view->root(), host.text()) && !(host.text() == part)) out.add(kMark);
         out.add(host.text());
       } else {
         out.add(part);

@@ -8,6 +8,7 @@ namespace {
 // The name as the guest knows it: the rest of the loader's own text where it lies under ROOT.
 const char* shown(const char* name) {
   if (!name || name[0] != '/') return name;
+  if (starts(name, kMark)) return name + sizeof kMark - 1;
   if (const char* below = below_root(name)) {
     while (below[0] == '/' && below[1] == '/') ++below;
     return below;

@@ -89,7 +89,6 @@ void hook_namespace(const void* object);
 
 // The path for a function of the libc, whose own calls may come to us again: a mark says that it is mapped already.
 const char* for_libc(Mapped& m);
-inline constexpr char kMark[] = "/./../././..";
 
 // Says something on the standard error stream.
 void complain(Text a, Text b = {}, Text c = {});
