@@ -37,6 +37,7 @@ constexpr const char* kOwnHelp =
     "  --mode F1|F2|F3|F4     how programs are started: by their loader (F1, F2: with a loader that setup has\n"
     "                         changed), directly after setup has changed the tree (F3, F4: new files too)\n"
     "  --library-path DIRS    directories of the host with the guest's libraries, joined by ':'\n"
+    "  --libraries-first DIR  a directory of the host to be searched before those\n"
     "  --lib-dir DIR          where the object that is loaded may be kept\n"
     "  --preload FILE         another object in its place\n"
     "  --patch-time SECONDS   F4: programs older than this need no look\n"
@@ -46,7 +47,7 @@ constexpr const char* kOwnHelp =
 
 struct Options {
   cli::ViewOptions view;
-  std::string mode = "F1", library_path, lib_dir, object;
+  std::string mode = "F1", library_path, libraries_first, lib_dir, object;
   std::uint64_t patch_time = 0;
   bool allow_static = false, refuse_static = false, turned_links = false;
 };
@@ -55,10 +56,11 @@ Options parse(const std::vector<std::string>& words) {
   Options options;
   std::vector<std::pair<std::string, std::string>> own;
   options.view = cli::parse_view_options(
-      words, {"--mode=", "--library-path=", "--lib-dir=", "--preload=", "--patch-time=", "--allow-static", "--refuse-static", "--turned-links"}, &own);
+      words, {"--mode=", "--library-path=", "--libraries-first=", "--lib-dir=", "--preload=", "--patch-time=", "--allow-static", "--refuse-static", "--turned-links"}, &own);
   for (const auto& [name, value] : own) {
     if (name.starts_with("--mode")) options.mode = value;
     else if (name.starts_with("--library-path")) options.library_path = value;
+    else if (name.starts_with("--libraries-first")) options.libraries_first = value;
     else if (name.starts_with("--lib-dir")) options.lib_dir = value;
     else if (name.starts_with("--preload")) options.object = value;
     else if (name.starts_with("--patch-time")) options.patch_time = parse_number(value).value_or(0);
@@ -178,6 +180,7 @@ class Starter {
     object_ = options.object.empty() ? place_object(options.lib_dir) : absolute_path(options.object);
     context_.preload = object_.c_str();
     libraries_ = options.library_path.empty() ? usual_libraries(root_) : options.library_path;
+    if (!options.libraries_first.empty()) libraries_ = cat(kMark, options.libraries_first, ":", libraries_);
     context_.library_path = libraries_.c_str();
     if (shared) find_sites(libraries_, path_dirname(object_), shared->tables);
     self_ = host::self_path();

@@ -46,6 +46,7 @@ struct RunPlan {
   gid_t gid = 0;
   std::string user_name, user_home;
   std::string hostname, domainname;  // empty: the host's
+  std::string first_library_dir;         // F modes: a host directory that the loader searches before all others
   std::vector<std::string> devices;  // paths under /dev for R modes: "/dev/x[:/dev/y[:rwm]]"
   std::string kernel_release;        // empty: the host's
   std::vector<Port> ports;

@@ -26,6 +26,7 @@ Launch plan_preload(const RunPlan& plan) {
     if (plan.mode == Mode::F4)
       launch.argv.insert(launch.argv.end(), {"--patch-time", std::string(trim(find_file(plan.container_dir + "/patch.time").value_or("0")))});
   }
+  if (!plan.first_library_dir.empty()) launch.argv.insert(launch.argv.end(), {"--libraries-first", plan.first_library_dir});
   for (const auto& bind : plan.binds) {
     launch.argv.push_back("-b");
     launch.argv.push_back(cat(bind.host, ":", bind.guest, bind.access == Access::read_only ? ":ro" : ""));

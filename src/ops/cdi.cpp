@@ -1,23 +1,19 @@
 #include "ops/cdi.hpp"
 
 #include "engine/container_view.hpp"
+#include "ops/nvidia.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/log.hpp"
 #include "util/strings.hpp"
+#include "util/yaml.hpp"
 
 #include <algorithm>
 #include <cstdlib>
-#include <map>
 
 namespace udocker::ops {
 
 namespace {
-
-struct Spec {
-  std::string file;
-  json::Value document;
-};
 
 bool is_word(std::string_view text, std::string_view extra) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
@@ -50,18 +46,27 @@ void add_hook(const json::Value& hook, CdiEdits& out) {
   }
 }
 
-std::vector<Spec> load_specs(const std::vector<std::string>& dirs) {
-  std::vector<Spec> specs;
+std::vector<json::Value> load_specs(const std::vector<std::string>& dirs) {
+  std::vector<json::Value> specs;
   for (const auto& dir : dirs)
     for (const auto& name : list_directory(dir)) {
       std::string file = cat(dir, "/", name);
-      if (!name.ends_with(".json")) continue;
-      Spec spec{file, json::parse(load_file(file), file)};
-      if (spec.document["kind"].as_string().find('/') == std::string::npos || spec.document["cdiVersion"].as_string().empty())
-        throw Error(cat("not a CDI specification: ", file), 2);
-      specs.push_back(std::move(spec));
+      if (!name.ends_with(".json") && !name.ends_with(".yaml")) continue;
+      try {
+        std::string text = load_file(file), source = printable(file);
+        json::Value spec = name.ends_with(".json") ? json::parse(text, source) : yaml::parse(text, source);
+        if (spec["kind"].as_string().find('/') == std::string::npos || spec["cdiVersion"].as_string().empty())
+          throw Error(cat("not a CDI specification: ", source));
+        specs.push_back(std::move(spec));
+      } catch (const Error& error) {
+        log::warning(cat("devices of this file are not known: ", error.what()));
+      }
     }
   return specs;
+}
+
+bool is_searched(const CdiEdits& edits, const std::string& guest) {
+  return std::find(edits.library_dirs.begin(), edits.library_dirs.end(), path_dirname(guest)) != edits.library_dirs.end();
 }
 
 }  // namespace
@@ -98,30 +103,51 @@ void add_cdi_edits(const json::Value& edits, CdiEdits& out) {
   for (const auto& hook : edits["hooks"].as_array()) add_hook(hook, out);
 }
 
+std::vector<engine::Bind> cdi_libraries(const CdiEdits& edits) {
+  std::vector<engine::Bind> out;
+  for (const auto& bind : edits.mounts)
+    if (is_searched(edits, bind.guest) && bind.guest.find(".so") != bind.guest.npos) out.push_back(bind);
+  return out;
+}
+
+std::map<std::string, std::string> cdi_library_names(const CdiEdits& edits) {
+  std::map<std::string, std::string> names;
+  for (const auto& bind : cdi_libraries(edits)) {
+    names.emplace(path_basename(bind.guest), bind.host);
+    if (std::string name = soname_of(bind.host); !name.empty() && name.find('/') == name.npos) names.emplace(name, bind.host);
+  }
+  for (std::size_t known = 0; known != names.size();) {  // links may lead to links
+    known = names.size();
+    for (const auto& [guest, target] : edits.links)
+      if (auto found = names.find(path_basename(target)); is_searched(edits, guest) && found != names.end()) names.emplace(path_basename(guest), found->second);
+  }
+  return names;
+}
+
 CdiEdits resolve_cdi(const std::vector<std::string>& names, const std::vector<std::string>& dirs) {
   CdiEdits out;
   if (names.empty()) return out;
   auto specs = load_specs(dirs);
-  std::vector<const Spec*> used;
+  std::vector<const json::Value*> used;
   for (const auto& name : names) {
     auto equals = name.find('=');
     std::string kind = name.substr(0, equals), device = name.substr(equals + 1);
-    const Spec* found = nullptr;
+    const json::Value* found = nullptr;
     const json::Value* edits = nullptr;
     std::string known;
     for (const auto& spec : specs)
-      for (const auto& item : spec.document["devices"].as_array()) {
-        known += cat(" ", spec.document["kind"].as_string(), "=", item["name"].as_string());
-        if (spec.document["kind"].as_string() != kind || item["name"].as_string() != device) continue;
+      for (const auto& item : spec["devices"].as_array()) {
+        known += cat(" ", spec["kind"].as_string(), "=", item["name"].as_string());
+        if (spec["kind"].as_string() != kind || item["name"].as_string() != device) continue;
         found = &spec;
         edits = &item["containerEdits"];
       }
     if (!found)
-      throw Error(cat("no such device: ", printable(name), known.empty() ? cat(": no CDI specification in ", join(dirs, ", "), " (*.json; nvidia-ctk cdi generate --format=json makes one)")
+      throw Error(cat("no such device: ", printable(name), known.empty() ? cat(": no CDI specification in ", join(dirs, ", "), " (*.yaml, *.json; nvidia-ctk cdi generate makes one)")
                                                                           : cat("; there are:", known)), 2);
     if (std::find(used.begin(), used.end(), found) == used.end()) {
       used.push_back(found);
-      add_cdi_edits(found->document["containerEdits"], out);
+      add_cdi_edits((*found)["containerEdits"], out);
     }
     add_cdi_edits(*edits, out);
   }

@@ -41,16 +41,6 @@ void copy_file(const std::string& source, const std::string& target) {
   out.commit();
 }
 
-// The name a program asks for, "libcuda.so.1"; nothing for what is no ELF file.
-std::string soname_of(const std::string& path) {
-  try {
-    std::string bytes = load_file(path, std::uint64_t{1} << 31);
-    return elf::View(elf::ByteView(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size())).soname().value_or("");
-  } catch (const Error&) {
-    return "";
-  }
-}
-
 // Host path of a guest path whose last part may not exist; links before it are followed inside.
 std::string place_of(const store::Container& container, const engine::ContainerView& view, const std::string& guest) {
   return cat(container.root(), view.canonical(path_dirname(guest)), "/", path_basename(guest));
@@ -97,6 +87,15 @@ void restore_cache(const store::Container& container, const engine::ContainerVie
 }
 
 }  // namespace
+
+std::string soname_of(const std::string& path) {
+  try {
+    std::string bytes = load_file(path, std::uint64_t{1} << 31);
+    return elf::View(elf::ByteView(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size())).soname().value_or("");
+  } catch (const Error&) {
+    return "";
+  }
+}
 
 std::optional<std::string> extended_ld_cache(const std::string& cache, const std::vector<std::string>& libraries,
                                              const std::vector<std::string>& hosts) {

@@ -44,6 +44,8 @@ bool has_nvidia(const store::Container& container);
 // Version that was copied; "" when unknown.
 std::string nvidia_version(const store::Container& container);
 
+// The soname inside a library of the host; "" when there is none or it cannot be read.
+std::string soname_of(const std::string& path);
 // The text of the container's ld.so.cache with `libraries` (guest paths) put before what it names; nothing where
 // the container has no such cache. Names are those of the files and of the sonames inside `hosts` (same order).
 std::optional<std::string> extended_ld_cache(const std::string& cache, const std::vector<std::string>& libraries,

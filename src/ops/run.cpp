@@ -196,15 +196,27 @@ class Planner {
       make_directories(path_dirname(path));
       if (::symlink(target.c_str(), path.c_str()) != 0 && errno != EEXIST) throw_errno("make link", path);
     }
-    for (const auto& bind : cdi_.mounts) {
-      bool listed = std::find(cdi_.library_dirs.begin(), cdi_.library_dirs.end(), path_dirname(bind.guest)) != cdi_.library_dirs.end();
-      if (!listed || bind.guest.find(".so") == bind.guest.npos) continue;
+    for (const auto& bind : cdi_libraries(cdi_)) {
       libraries.push_back(bind.guest);
       hosts.push_back(bind.host);
     }
+    if (family_ == Family::preload) return link_libraries();
     auto cache = view.find("/etc/ld.so.cache");
     auto text = cache ? find_file(*cache) : std::nullopt;
     if (auto extended = text ? extended_ld_cache(*text, libraries, hosts) : std::nullopt) bind_text("/etc/ld.so.cache", *extended);
+  }
+
+  // For F modes, whose loader reads no cache and opens libraries by host paths: a directory of links.
+  void link_libraries() {
+    auto names = cdi_library_names(cdi_);
+    std::string text;
+    for (const auto& [name, host] : names) text += cat(name, " ", host, "\n");
+    plan_.first_library_dir = place_for(cat(sha256_hex(text).substr(0, 16), "-libraries"));
+    make_directories(plan_.first_library_dir, 0700);
+    for (const auto& [name, host] : names) {
+      std::string link = cat(plan_.first_library_dir, "/", name);
+      if (::symlink(host.c_str(), link.c_str()) != 0 && errno != EEXIST) throw_errno("make link", link);
+    }
   }
 
   // The host's /etc/hosts is shown where the container's says nothing, as is usual in images: its own name would be
@@ -255,19 +267,21 @@ class Planner {
     if (identity.group) bind_text("/etc/group", *identity.group);
   }
 
-  // Shows `text` at a guest path. The file is kept beside ROOT under the digest of its content, so that runs share it
-  // and none has to clean up; where that cannot be written it lies in a temporary folder for the time of the run.
-  void bind_text(const std::string& guest, const std::string& text) {
-    std::string name = cat(sha256_hex(text).substr(0, 16), "-", path_basename(guest));
-    std::string path;
+  // Path of something made for runs, whose name holds the digest of its content: it is kept beside ROOT, so that runs share
+  // it and none has to clean up; where that cannot be written it lies in a temporary folder for the time of the run.
+  std::string place_for(const std::string& name) {
     if (!plan_.container_dir.empty() && ::access(plan_.container_dir.c_str(), W_OK) == 0) {
       std::string dir = cat(plan_.container_dir, "/auth");
       make_directories(dir, 0700);
-      path = cat(dir, "/", name);
-    } else {
-      if (!auth_dir_) auth_dir_ = std::make_shared<TempDir>(session_.settings().tmpdir, "auth");
-      path = cat(auth_dir_->path(), "/", name);
+      return cat(dir, "/", name);
     }
+    if (!auth_dir_) auth_dir_ = std::make_shared<TempDir>(session_.settings().tmpdir, "auth");
+    return cat(auth_dir_->path(), "/", name);
+  }
+
+  // Shows `text` at a guest path.
+  void bind_text(const std::string& guest, const std::string& text) {
+    std::string path = place_for(cat(sha256_hex(text).substr(0, 16), "-", path_basename(guest)));
     if (find_file(path) != text) make_file(path, text, 0644);
     plan_.binds.push_back({path, guest});
   }

@@ -85,6 +85,58 @@ for mode in P1 T1 R1; do
   check_output "CDI, mode $mode: environment, nodes, libraries, cache" "zero yes /dev/vendor0 560.35.03" \
     run --execmode=$mode -e NVIDIA_VISIBLE_DEVICES=void --device vendor.com/gpu=0 c sh -c 'echo $CARD $COMMON $(ls -d /dev/vendor*) $(gpu)'
 done
+# The same in YAML, as nvidia-ctk writes it.
+cat > cdi/other.yaml <<C
+---
+cdiVersion: 0.6.0
+containerEdits:
+  env:
+  - COMMON=yes
+  hooks:
+  - args:
+    - nvidia-cdi-hook
+    - create-symlinks
+    - --link
+    - libcuda.so.560.35.03::/opt/vendor/libcuda.so.1
+    - --link
+    - libcuda.so.1::/opt/vendor/libcuda.so
+    hookName: createContainer
+    path: /usr/bin/nvidia-cdi-hook
+  - args: ["nvidia-cdi-hook", "update-ldcache", "--folder", "/opt/vendor"]  # as a person may write it
+    hookName: createContainer
+    path: /usr/bin/nvidia-cdi-hook
+  mounts:
+  - containerPath: /opt/vendor/libcuda.so.560.35.03
+    hostPath: $drv/$libs/libcuda.so.560.35.03
+    options:
+    - ro
+    - bind
+devices:
+- containerEdits:
+    deviceNodes:
+    - hostPath: /dev/null
+      path: /dev/vendor0
+    env:
+    - CARD=zero
+  name: "0"
+kind: vendor.com/yaml
+C
+for mode in P1 T1 R1; do
+  check_output "CDI in YAML, mode $mode" "zero yes /dev/vendor0 560.35.03" \
+    run --execmode=$mode -e NVIDIA_VISIBLE_DEVICES=void --device vendor.com/yaml=0 c sh -c 'echo $CARD $COMMON $(ls -d /dev/vendor*) $(gpu)'
+done
+for mode in F1 F2 F3; do
+  check "set up for $mode" "$UDOCKER" -q setup --execmode=$mode c
+  check_output "CDI, mode $mode: libraries by soname, link and file name" "zero yes 560.35.03 560.35.03 560.35.03" \
+    run -e NVIDIA_VISIBLE_DEVICES=void --device vendor.com/yaml=0 c sh -c 'echo $CARD $COMMON $(gpu) $(gpu libcuda.so) $(gpu libcuda.so.560.35.03)'
+  check_output "mode $mode: a library by LD_LIBRARY_PATH in a volume" 560.35.03 \
+    run -e NVIDIA_VISIBLE_DEVICES=void -v "$drv/$libs:/driver" -e LD_LIBRARY_PATH=/driver c gpu
+done
+check "back" "$UDOCKER" -q setup --execmode=P1 c
+printf 'kind: a.b/c\ncdiVersion: "0.6.0"\ndevices: *all\n' > cdi/bad.yaml
+check_match "a file that is not read is named, others count" "devices of this file are not known: .*bad.yaml: .*line 3: anchors and aliases are not read" \
+  "$UDOCKER" run -e NVIDIA_VISIBLE_DEVICES=void --device vendor.com/yaml=0 c ls
+rm cdi/*.yaml
 check_output "another device" "all" run -e NVIDIA_VISIBLE_DEVICES=void --device vendor.com/gpu=all c sh -c 'test -e /dev/vendor1 && echo $CARD'
 check_match "one that is not there" "no such device: vendor.com/gpu=9; there are: vendor.com/gpu=0 vendor.com/gpu=all" run --device vendor.com/gpu=9 c ls
 check_match "no specification" "no CDI specification in .*nvidia-ctk cdi generate" env UDOCKER_CDI_SPEC_DIRS="$WORK/none" "$UDOCKER" run --device vendor.com/gpu=9 c ls
