@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace udocker::trap {
@@ -21,6 +22,12 @@ namespace {
 
 // The kernel refuses to execute files of noexec mounts although their mode allows it; access() knows.
 bool can_execute(const std::string& path) { return ::access(path.c_str(), X_OK) == 0; }
+
+// Since Linux 6.13; a profile may refuse what it does not know.
+bool has_xattr_at() {
+  constexpr long kGetxattrat = 464;
+  return ::syscall(kGetxattrat, AT_FDCWD, "/", 0, "user.none", nullptr, 0) < 0 && errno == EINVAL;
+}
 
 std::string path_of(int fd) { return cat("/proc/", std::to_string(::getpid()), "/fd/", std::to_string(fd)); }
 
@@ -75,6 +82,7 @@ Shared make_shared(const std::vector<char>& view, const std::string& runtime, co
   settings.magic = kMagic;
   settings.root_fd = root_fd;
   if (!cache.empty()) settings.flags |= kPatch;
+  if (has_xattr_at()) settings.flags |= kXattrAt;
   settings.filter_at = place(filter.size() * sizeof filter[0]);
   settings.filter_count = static_cast<std::uint32_t>(filter.size());
   settings.query_filter_at = place(query.size() * sizeof query[0]);

@@ -311,7 +311,7 @@ constexpr uint32_t major_of(uint64_t dev) {
 }
 constexpr uint32_t minor_of(uint64_t dev) { return static_cast<uint32_t>((dev & 0xff) | ((dev >> 12) & ~uint64_t{0xff})); }
 
-void show_statx(const Step& step, const char* path, int flags, Statx& statx) {
+void show_statx(const Step& step, HostName host, int flags, Statx& statx) {
   sys::Stat stat{};
   stat.dev = make_dev(statx.dev_major, statx.dev_minor);
   stat.ino = statx.ino;
@@ -319,7 +319,7 @@ void show_statx(const Step& step, const char* path, int flags, Statx& statx) {
   stat.uid = statx.uid;
   stat.gid = statx.gid;
   stat.rdev = make_dev(statx.rdev_major, statx.rdev_minor);
-  show_owner(step, sys::kAtCwd, path, flags, stat);
+  show_owner(step, host.directory, host.path, flags, stat);
   statx.mode = static_cast<uint16_t>(stat.mode);
   statx.uid = stat.uid;
   statx.gid = stat.gid;
@@ -339,27 +339,43 @@ void do_statx(const Step& step) {
   auto& statx = *reinterpret_cast<Statx*>(task.small);
   Resolved& found = task.first;
   Follow follow = follow_of(step);
+  HostName host{directory, ""};
+  bool plain = false;
   if (taken == Taken::descriptor) {
     if (!step.fake()) return;
-    descriptor_path(step, directory, found.host);
+    if (task.place.self && !step.view().has(kLinkToSymlink)) {
+      flags = sys::kEmptyPath;
+    } else {
+      descriptor_path(step, directory, found.host);
+      host = {sys::kAtCwd, found.host.c_str()};
+    }
   } else {
     if (!step.fake() && follow == Follow::no && plain_name(step, directory, task.input, follow)) return;
-    if (!locate(step, directory, Follow::no, found, flags)) return;
+    plain = task.place.self && plain_name(step, directory, task.input, Follow::no);
+    if (plain) {
+      host.path = task.input.c_str();
+      flags = sys::kNoFollow;
+    } else {
+      if (!locate(step, directory, Follow::no, found, flags)) return;
+      host = name_of(task.place, found);
+    }
   }
   auto ask = [&] {
     constexpr int kStatx = kNativeAbi == Abi::x86_64 ? 332 : 291;
     constexpr uint32_t kSync = 0x6000;
-    return sys::call(kStatx, sys::kAtCwd, sys::address(found.host.c_str()), flags | static_cast<int>(at & kSync),
+    return sys::call(kStatx, host.directory, sys::address(host.path), flags | static_cast<int>(at & kSync),
                      static_cast<long>(static_cast<uint32_t>(step.call.arg[3])), sys::address(&statx));
   };
   long result = ask();
   bool link = result == 0 && (statx.mode & sys::kTypeMask) == sys::kTypeLink;
-  if (taken == Taken::path && link && follow == Follow::yes) {
-    if (!locate(step, directory, Follow::yes, found, flags)) return;
+  bool lift = plain && result == -EACCES && step.fake_root();
+  if (taken == Taken::path && ((link && follow == Follow::yes) || lift)) {
+    if (!locate(step, directory, follow, found, flags)) return;
+    host = name_of(task.place, found);
     result = ask();
   }
   if (result < 0) return step.answer(taken == Taken::descriptor && result == -ENOENT ? -EBADF : result);
-  show_statx(step, found.host.c_str(), flags, statx);
+  show_statx(step, host, flags, statx);
   if (uint32_t links = kept_links(step, found.host)) statx.nlink = links;
   step.give(step.call.arg[4], &statx, sizeof statx);
 }

@@ -167,15 +167,15 @@ long Owners::open(const char* path, const char* root, Mode mode, Descriptors des
       close();
       return result;
     }
-    name.assign(path, ".xattr");
-    long extra = sys::open(name.text, writable_ ? kOAppend : kOReadOnly, 0600);
-    xattr_fd_ = extra < 0 ? -1 : static_cast<int>(extra);
     if (descriptors == Descriptors::none) {
       path_ = path;
       sys::close(fd_);
-      if (xattr_fd_ >= 0) sys::close(xattr_fd_);
-      fd_ = xattr_fd_ = -1;
+      fd_ = -1;
+      return 0;
     }
+    name.assign(path, ".xattr");
+    long extra = sys::open(name.text, writable_ ? kOAppend : kOReadOnly, 0600);
+    xattr_fd_ = extra < 0 ? -1 : static_cast<int>(extra);
     return 0;
   }
   return -EBUSY;

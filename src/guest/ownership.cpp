@@ -388,6 +388,20 @@ bool emulate_xattr(const Step& step, Verb verb, uint64_t name_address, const Xat
   return true;
 }
 
+// getxattr of what was found, not following a link, into the memory of the process itself.
+long get_xattr_here(const Step& step, const Resolved& found) {
+  constexpr int kGetxattrat = 464;
+  const uint64_t* arg = step.call.arg;
+  HostName host = name_of(step.task.place, found);
+  if (host.directory == sys::kAtCwd || !step.task.place.xattr_at || arg[3] > 0xffffffff)
+    return sys::call(__NR_lgetxattr, sys::address(found.host.c_str()), static_cast<long>(arg[1]), static_cast<long>(arg[2]), static_cast<long>(arg[3]));
+  struct {
+    uint64_t value;
+    uint32_t size, flags;
+  } how{arg[2], static_cast<uint32_t>(arg[3]), 0};
+  return sys::call(kGetxattrat, host.directory, sys::address(host.path), sys::kNoFollow, static_cast<long>(arg[1]), sys::address(&how), sizeof how);
+}
+
 // Access lists, which `ls -l` asks of every file: links have none, so the file is asked without following and walked
 // to only when it is a link. True: answered.
 bool ask_access_list(const Step& step, int directory) {
@@ -398,8 +412,7 @@ bool ask_access_list(const Step& step, int directory) {
   if (!(Text(name, kPrefix.size) == kPrefix)) return false;
   if (!map_path(step, directory, task.input, Follow::no, task.first)) return true;
   if (task.first.magic != Magic::none || task.first.trailing) return false;
-  long result = sys::call(__NR_lgetxattr, sys::address(task.first.host.c_str()), static_cast<long>(step.call.arg[1]),
-                          static_cast<long>(step.call.arg[2]), static_cast<long>(step.call.arg[3]));
+  long result = get_xattr_here(step, task.first);
   if (result == -EOPNOTSUPP) return false;
   step.answer(result);
   return true;
@@ -435,7 +448,10 @@ void do_xattr(const Step& step) {
   }
   int flags = follow == Follow::no || task.first.magic == Magic::none ? sys::kNoFollow : 0;
   if (can_emulate && emulate_xattr(step, verb, step.call.arg[name], args, task.first.host.c_str(), flags)) return;
-  if (taken == Taken::path) step.put_path(path, task.first.host);
+  if (taken != Taken::path) return;
+  bool here = task.place.self && task.place.xattr_at && verb == Verb::get && !at_form;
+  if (here && follow == Follow::no && task.first.magic == Magic::none && !task.first.trailing) return step.answer(get_xattr_here(step, task.first));
+  step.put_path(path, task.first.host);
 }
 
 void do_fxattr(const Step& step) {

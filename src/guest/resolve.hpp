@@ -15,6 +15,7 @@ struct Place {
   int pid = 0, tid = 0;      // as seen in the host's /proc; 0: this thread's own (only with `self`), see pid_of
   bool self = false;         // this code runs inside that very process: /proc/self may be used
   bool want_type = false;    // Resolved::type is needed
+  bool xattr_at = false;     // the kernel has getxattrat
   int root_fd = -1;          // ROOT, open in the process that runs this code: paths from there are shorter; -1: none
   void* context = nullptr;
   // Guest path of the program that process `pid` runs; false when unknown (the host's answer is then mapped back).

@@ -18,7 +18,7 @@ inline constexpr uint32_t kMagic = 0x50525434;  // changes with this file and st
 
 enum Flags : uint32_t {
   kPatch = 1,          // T1
-  kVerbose = 2,
+  kXattrAt = 2,        // the kernel has getxattrat
 };
 
 // Head of the shared memory every process of a container maps. Offsets count from its start; texts end with NUL.

@@ -40,6 +40,7 @@ void prepare(Slot* slot) {
   task.place.shared = self.shared;
   task.place.root = self.root_text();
   task.place.self = true;
+  task.place.xattr_at = (self.settings->flags & kXattrAt) != 0;
   task.place.root_fd = __atomic_load_n(&self.root_fd, __ATOMIC_RELAXED);
   task.place.context = slot;
   task.place.program_of = program_of;
