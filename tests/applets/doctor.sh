@@ -33,6 +33,10 @@ check_same "no note where copies can be kept" "True" "$("$UDOCKER" doctor --json
 mkdir locked && chmod 555 locked
 check_same "a folder that cannot be written" "True as T2" "$(UDOCKER_LIB=$PWD/locked "$UDOCKER" doctor --json | field "$note" | tr -d "(),'")"
 check_output "T1 runs there" hello env UDOCKER_LIB="$PWD/locked" "$UDOCKER" -q run --nobanner --execmode=T1 c /bin/echo hello
+check_same "a home that cannot be written" "R1 True as T2" "$(env -u UDOCKER_DIR HOME="$PWD/locked" "$UDOCKER" doctor --json | field "d['auto'], $note" | tr -d "(),'")"
+readonly_store='mount --bind "$UDOCKER_DIR" "$UDOCKER_DIR" && mount -o remount,ro,bind "$UDOCKER_DIR" && "$0" --allow-root'
+check_same "a read-only store" "R1 True as T2" "$(unshare -r -m sh -c "$readonly_store doctor --json" "$UDOCKER" | field "d['auto'], $note" | tr -d "(),'")"
+check_output "T1 runs from a read-only store" hello unshare -r -m sh -c "$readonly_store -q run --nobanner --execmode=T1 c /bin/echo hello 2>/dev/null" "$UDOCKER"
 mkdir noexec
 inside='mount -t tmpfs -o noexec none noexec && UDOCKER_LIB=$PWD/noexec "$0" --allow-root'
 check_same "a noexec folder" "True as T2" "$(unshare -r -m sh -c "$inside doctor --json" "$UDOCKER" | field "$note" | tr -d "(),'")"

@@ -130,8 +130,11 @@ long engine_call(const Trap& trap) {
   }
 }
 
-void note_identity() {
-  if (me().identity_changed) return;
+// To be called after a call that may have changed the ids.
+void note_identity(const guest::Row* row) {
+  using guest::Op;
+  bool changes = row && (row->op == Op::set_id || row->op == Op::set_groups || row->op == Op::capset || row->op == Op::prctl);
+  if (!changes || me().identity_changed) return;
   guest::Identity start;
   guest::start_identity(start, me().view->uid, me().view->gid);
   if (!__builtin_memcmp(&start, &me().identity, sizeof start)) return;
@@ -170,7 +173,7 @@ long attempt(Slot* slot) {
   slot->call.number = trap.number;
   for (int i = 0; i < 6; ++i) slot->call.arg[i] = trap.arg[i];
   result = translated(slot);
-  if (slot->task.identity) note_identity();
+  if (slot->task.identity) note_identity(slot->decision.row);
   return result;
 }
 

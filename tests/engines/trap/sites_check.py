@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""sites_check.py CACHE ORIGINAL...: every change of a patched copy lies on whole instructions of the original.
+"""sites_check.py CACHE ROOT: every change of a patched copy lies on whole instructions of the original.
 
-Disassembles the originals with objdump and compares: a changed range must be `mov $n,%eax; syscall` or
+Disassembles the originals, which ROOT/libraries names, with objdump and compares: a changed range must be `mov $n,%eax; syscall` or
 `syscall; cmp $imm32,%rax`, and no direct jump of the program may lead into its middle."""
 import os
 import re
@@ -66,7 +66,8 @@ def check(original_path, copy):
 
 
 def main():
-    cache, originals = sys.argv[1], sys.argv[2:]
+    cache, root = sys.argv[1:]
+    originals = [root + line.rstrip("\n") for line in open(os.path.join(root, "libraries"))]
     by_size = {}
     for path in originals:
         by_size.setdefault(os.path.getsize(path), []).append(path)
@@ -79,7 +80,7 @@ def main():
         originals_here = [p for p in by_size.get(size, []) if sum(a != b for a, b in zip(open(p, "rb").read(), data)) < 5000]
         if not originals_here:
             print(f"no original for {name}")
-            continue
+            return 1
         sites = check(originals_here[0], data)
         if sites != announced:
             print(f"{originals_here[0]}: {sites} sites found, {announced} announced")

@@ -119,11 +119,32 @@ else
 fi
 check_output "without any privilege" hello setpriv --no-new-privs --bounding-set=-all "${on[@]}" echo hello
 pgrep -u "$(id -u)" -f "sleep 100$$" >/dev/null && fail "a leftover process lives on" || ok
+# Every library of a root is loaded once, so that all those with call sites have copies, and the copies are disassembled.
+libraries() { find "$1" -type f \( -name '*.so' -o -name '*.so.*' -o -name 'ld-*' \) -printf '/%P\n'; }
 if command -v objdump >/dev/null; then
-  check_match "patched sites are whole instructions" "^[1-9][0-9]+ sites, none false$" python3 "$here/sites_check.py" "$WORK/lib/copies" \
-    root/usr/lib/x86_64-linux-gnu/libc.so.6 root/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2
+  roots=(root musl)
+  # The long form: all roots of the tests, and the stress for ten minutes in each mode.
+  if [ -n "${UDOCKER_TRAP_LONG:-}" ]; then
+    for name in bullseye trixie; do
+      mkdir "$name" && tar -C "$name" -xf "$(need_image "$name.tar")" --exclude=./dev --no-same-owner && chmod -R u+rwX "$name" && roots+=("$name")
+    done
+  fi
+  for name in "${roots[@]}"; do
+    libraries "$name" > "$name/libraries"
+    check_output "$name: all libraries are loaded once" done "${base[@]}" "--cache=$WORK/lib/$name" -r "$WORK/$name" /bin/sh -c \
+      '[ -x /usr/bin/musl-stat ] && program=/usr/bin/musl-stat || program=/bin/true
+       while read -r file; do LD_PRELOAD=$file $program / || :; done </libraries >/dev/null 2>&1; echo done'
+    check_match "$name: patched sites are whole instructions" "^[1-9][0-9]+ sites, none false$" \
+      python3 "$here/sites_check.py" "$WORK/lib/$name" "$WORK/$name"
+  done
 else
   skip "no objdump for the check of patched sites"
+fi
+if [ -n "${UDOCKER_TRAP_LONG:-}" ]; then
+  for mode in T1 T2; do
+    declare -n start=$mode
+    check_match "$mode: ten minutes of stress" "^calls [0-9]+ signals ([0-9]+)/\\1 children [0-9]+$" "${start[@]}" -r "$WORK/root" /tmp/stress 600
+  done
 fi
 check "works without a place for files" env HOME=/nonexistent ./udocker-trap -r "$WORK/root" --cache=/proc/none /bin/true
 done_testing
