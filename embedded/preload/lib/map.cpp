@@ -180,17 +180,22 @@ long slow(int dir, Text path, Follow follow, Mapped& out, Text directory, Text l
   return 0;
 }
 
+// -EINVAL: the name is not that of a link.
+long read_some_link(int dir, const char* path) {
+  char byte[1];
+  return sys::call(__NR_readlinkat, dir, word(path), word(byte), sizeof byte);
+}
+
 // What is cached for an absolute path. False: nothing.
 bool quick(Text text, size_t slash, Follow follow, Guess guess, Mapped& out) {
   Text directory, last;
   if (!split(text, slash, directory, last)) return false;
-  // A link that was followed before, or with Guess::no anything.
+  out.dir = sys::kAtCwd;
+  // A link that was followed before.
   const size_t whole = follow == Follow::yes ? find_entry(text, hash_of(text.data, text.size), out.host, out.read_only) : 0;
   if (whole) {
     out.host[whole] = '\0';
     out.exact = true;
-  } else if (follow == Follow::yes && guess == Guess::no) {
-    return false;
   } else {
     const size_t size = find_entry(directory, hash_of(directory.data, directory.size), out.host, out.read_only);
     if (!size || size + last.size + 2 >= sizeof out.host || guest::mount_is_called(*state.view, last)) return false;
@@ -198,6 +203,13 @@ bool quick(Text text, size_t slash, Follow follow, Guess guess, Mapped& out) {
     copy_words(out.host + size + 1, last.data, last.size);
     out.host[size + 1 + last.size] = '\0';
     out.exact = follow == Follow::no;
+    if (!out.exact && guess == Guess::no) {
+      out.path = out.host;
+      by_root(out);
+      const long link = read_some_link(out.dir, out.path);
+      if (link != -EINVAL && link != -ENOENT) return false;
+      out.exact = true;
+    }
   }
   out.dir = sys::kAtCwd;
   out.path = out.host;
@@ -322,8 +334,7 @@ long map_path(int dir, const char* path, Follow follow, Guess guess, Mapped& out
     }
     out.exact = follow == Follow::no;
     if (out.exact || guess == Guess::yes) return 0;
-    char byte[1];
-    if (sys::call(__NR_readlinkat, dir, word(path), word(byte), 1) < 0) {
+    if (read_some_link(dir, path) < 0) {
       out.exact = true;
       return 0;
     }
