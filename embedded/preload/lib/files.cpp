@@ -77,14 +77,15 @@ namespace {
 
 bool is_link(const sys::Stat& stat) { return (stat.mode & sys::kTypeMask) == sys::kTypeLink; }
 
-// A link's size is that of its text as the guest reads it.
+// A link's size is that of its text as the guest reads it: what `setup` or a program of the guest turned into a host path
+// below ROOT is what it was before. Others are shown as they are.
 void show_link_size(const Mapped& m, sys::Stat* stat) {
-  if (!state.view || m.magic != guest::Magic::none) return;
+  if (!state.view || m.magic != guest::Magic::none || stat->size < static_cast<int64_t>(state.view->root().size)) return;
   char text[guest::kPathMax];
   const long size = sys::call(__NR_readlinkat, m.dir, word(m.path), word(text), sizeof text - 1);
-  if (size <= 0 || text[0] != '/') return;
+  if (size <= 0) return;
   text[size] = '\0';
-  if (narrow(text, sizeof text)) stat->size = static_cast<int64_t>(text_size(text));
+  if (const char* below = below_root(text)) stat->size = static_cast<int64_t>(text_size(below));
 }
 
 // The common end of all stat calls: the kernel's call, then again behind a link.
@@ -128,9 +129,11 @@ long statx_at(long dir, long path, long flags, long mask, long out) {
   const uint16_t mode = *pointer<const uint16_t*>(out + kStatxModeOffset);
   if ((mode & sys::kTypeMask) != sys::kTypeLink) return 0;
   if (follow == Follow::no) {
+    auto* size = pointer<uint64_t*>(out + kStatxSizeOffset);
     sys::Stat stat{};
+    stat.size = static_cast<int64_t>(*size);
     show_link_size(m, &stat);
-    if (stat.size) *pointer<uint64_t*>(out + kStatxSizeOffset) = static_cast<uint64_t>(stat.size);
+    *size = static_cast<uint64_t>(stat.size);
     return 0;
   }
   result = map_path(static_cast<int>(dir), text, Follow::yes, Guess::no, m);
@@ -138,21 +141,47 @@ long statx_at(long dir, long path, long flags, long mask, long out) {
   return sys::call(__NR_statx, m.dir, word(m.path), flags, mask, out);
 }
 
-// Whether the kernel may follow a last link by itself: turned links lead to host paths inside ROOT. Only what such a
-// walk does not find may be a link across a mount.
-Guess guess_links() { return state.has(kTurnedLinks) ? Guess::yes : Guess::no; }
+// Maps a path whose last link the kernel may follow by itself (exact == false): turned links of ROOT lead to host paths
+// inside it. Only what such a walk does not find may be a link across a mount.
+long map_turned(long dir, long path, Follow follow, Mapped& m) {
+  const char* text = pointer<const char*>(path);
+  const Guess guess = active() && state.has(kTurnedLinks) && text && text[0] == '/' ? Guess::yes : Guess::no;
+  const long result = map_path(static_cast<int>(dir), text, follow, guess, m);
+  if (result < 0 || m.exact || below_root(m.path)) return result;
+  return map_path(static_cast<int>(dir), text, follow, Guess::no, m);
+}
 bool not_found(long result) { return result == -ENOENT || result == -ENOTDIR || result == -ELOOP || result == -EACCES; }
+
+// From Linux 6.13 on an attribute can be asked for relative to ROOT, which saves the walk of ROOT's own path.
+long ask_attribute(long number, Mapped& m, long a, long b, long c) {
+  constexpr long kGetAttributeAt = 464;
+  static int refused;
+  if ((number == __NR_getxattr || number == __NR_lgetxattr) && !__atomic_load_n(&refused, __ATOMIC_RELAXED)) {
+    const struct {
+      uint64_t value;
+      uint32_t size, flags;
+    } with{static_cast<uint64_t>(b), c > 0xffff || c < 0 ? 0x10000u : static_cast<uint32_t>(c), 0};
+    by_root(m);
+    if (m.dir != kCwd) {
+      const long result = sys::call(kGetAttributeAt, m.dir, word(m.path), number == __NR_getxattr ? 0 : sys::kNoFollow, a, word(&with), sizeof with);
+      if (result != -ENOSYS && result != -EPERM) return result;
+      __atomic_store_n(&refused, 1, __ATOMIC_RELAXED);
+      m.path = m.host;
+    }
+  }
+  return sys::call(number, word(m.path), a, b, c);
+}
 
 // Reading attributes comes with every `ls -l`.
 long read_attribute(long number, long path, Follow follow, long a, long b, long c) {
   Mapped m;
-  long result = map_path(kCwd, pointer<const char*>(path), follow, guess_links(), m);
+  long result = map_turned(kCwd, path, follow, m);
   if (result < 0) return fail(result);
   if (m.magic != guest::Magic::none) return c_result(emulate(number, path, a, b, c));
-  result = sys::call(number, word(m.path), a, b, c);
+  result = ask_attribute(number, m, a, b, c);
   if (!m.exact && not_found(result)) {
     result = map_path(kCwd, pointer<const char*>(path), follow, Guess::no, m);
-    if (result == 0) result = sys::call(number, word(m.path), a, b, c);
+    if (result == 0) result = ask_attribute(number, m, a, b, c);
   }
   return c_result(result);
 }
@@ -160,7 +189,7 @@ long read_attribute(long number, long path, Follow follow, long a, long b, long 
 long access_at(long dir, long path, long mode, long flags) {
   Mapped m;
   const Follow follow = flags & sys::kNoFollow ? Follow::no : Follow::yes;
-  long result = map_path(static_cast<int>(dir), pointer<const char*>(path), follow, guess_links(), m);
+  long result = map_turned(dir, path, follow, m);
   if (result < 0) return fail(result);
   if (m.read_only && (mode & 2)) return fail(EROFS);
   const auto ask = [&] {
@@ -189,12 +218,9 @@ long read_link(long dir, long path, long buffer, long size) {
   by_root(m);
   result = sys::call(__NR_readlinkat, m.dir, word(m.path), word(text), sizeof text - 1);
   if (result < 0) return fail(result);
-  const char* shown = text;
   text[result] = '\0';
-  if (text[0] == '/') {
-    if (const char* below = below_root(text)) shown = below;
-    else narrow(text, sizeof text);
-  }
+  const char* below = below_root(text);
+  const char* shown = below ? below : text;
   const long length = static_cast<long>(text_size(shown));
   const long count = length < size ? length : size;
   if (count <= 0) return fail(EINVAL);
@@ -202,10 +228,19 @@ long read_link(long dir, long path, long buffer, long size) {
   return count;
 }
 
-// Absolute targets are kept as host paths, as `setup` does for the tree, so that the kernel can follow them.
+bool lies_in_root(long dir, long path) {
+  const char* text = pointer<const char*>(path);
+  if (!text) return false;
+  Scratch scratch;
+  guest::Resolved& found = scratch->first;
+  return guest::resolve(scratch->place, scratch->work, static_cast<int>(dir), text_of(text), Follow::no, found) == 0 &&
+         found.mount == &state.view->mounts[0];
+}
+
+// In ROOT absolute targets are kept as host paths, as `setup` does for the tree, so that the kernel can follow them.
 long make_link(long target, long dir, long path) {
   const char* text = pointer<const char*>(target);
-  if (!active() || !text || text[0] != '/') return c_result(emulate(__NR_symlinkat, target, dir, path));
+  if (!active() || !text || text[0] != '/' || !lies_in_root(dir, path)) return c_result(emulate(__NR_symlinkat, target, dir, path));
   const Text root = state.view->root();
   if (root.size <= 1 || guest::contains_path(root, text_of(text))) return c_result(emulate(__NR_symlinkat, target, dir, path));
   char host[2 * guest::kPathMax];

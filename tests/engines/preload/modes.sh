@@ -21,6 +21,11 @@ check "setup F3" "$UDOCKER" -q setup --execmode=F3 c
 run() { "$UDOCKER" -q run --nobanner "$@"; }
 mkdir -p data && echo from-host >data/file
 check_output "a volume" from-host run -v "$WORK/data:/data" c cat /data/file
+ln -s "$WORK/data/file" data/raw
+check_output "a link in a volume is read as the host wrote it, and leads to nothing here" "$WORK/data/file 1 1" \
+  run -v "$WORK/data:/data" c sh -c 'test -r /data/raw; a=$?; cd /data; test -e raw; echo $(readlink raw) $a $?'
+check_output "a link made in a volume is what the guest wrote" "/data/file" sh -c '"$0" -q run --nobanner -v "$1/data:/data" c ln -s /data/file /data/link && readlink "$1/data/link"' "$UDOCKER" "$WORK"
+check_output "and the guest follows it" "/data/file 10 from-host 0" run -v "$WORK/data:/data" c sh -c 'cd /data; test -r link; a=$?; echo $(readlink link; stat -c %s /data/link; cat /data/link) $a'
 check_match "a read-only volume refuses" "[Rr]ead-only" run -v "$WORK/data:/data:ro" c sh -c 'echo x >/data/no'
 check_output "a link in the container leads inside" "$(cat "$root/usr/lib/os-release" | head -1)" run c sh -c 'ln -sfn /usr/lib/os-release /tmp/l && head -1 /tmp/l'
 check_output "the host knows the link as inside too" "$root/usr/lib/os-release" readlink "$root/tmp/l"

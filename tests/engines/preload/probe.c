@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -80,6 +81,10 @@ int main(int argc, char **argv) {
   printf("link %s\n", link_of("/etc/link"));
   printf("link size %ld\n", lstat("/etc/link", &s) ? -1L : (long)s.st_size);
   printf("link kind %d\n", S_ISLNK(s.st_mode));
+  int kept = setxattr("/etc/link", "user.probe", "kept", 4, 0) == 0;
+  printf("attribute %d\n", kept ? getxattr("/etc/link", "user.probe", b, sizeof b) == 4 && !memcmp(b, "kept", 4) && lgetxattr("/etc/link", "user.probe", b, sizeof b) < 0
+                                    && getxattr("/etc/link", "user.probe", 0, 0) == 4 && getxattr("/etc/link", "user.probe", b, 2) < 0 && errno == ERANGE
+                                  : errno == ENOTSUP);
   printf("stat %ld\n", stat("/etc/link", &s) ? -1L : (long)s.st_size);
   glob_t g;
   printf("glob %s\n", glob("/etc/pr[o]be*", 0, 0, &g) ? "-" : g.gl_pathv[0]);

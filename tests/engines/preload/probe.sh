@@ -13,6 +13,7 @@ realpath own memory /etc/probe
 link /etc/probe
 link size 10
 link kind 1
+attribute 1
 stat 15
 glob /etc/probe
 nftw 1 0
