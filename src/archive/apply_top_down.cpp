@@ -20,7 +20,7 @@ namespace {
 using Parts = std::vector<std::string_view>;
 using Record = PathTable::Record;
 
-constexpr std::size_t kOpenDirectories = 256;
+constexpr std::size_t kMostOpen = 256;  // directories
 
 std::string path_of(const Parts& parts) {
   std::string path;
@@ -142,7 +142,7 @@ class TopDown {
         here.fd = std::make_shared<UniqueFd>(fd);
       }
     }
-    if (open_.size() >= kOpenDirectories) open_.clear();
+    if (open_.size() >= most_open_) open_.clear();
     open_[path] = here;
     return here;
   }
@@ -291,6 +291,7 @@ class TopDown {
   std::uint16_t layer_ = 0;
   bool finishing_ = false;
   std::unordered_map<std::string, Directory> open_;
+  const std::size_t most_open_ = share_of_open_files(kMostOpen);
   Journal links_;        // path and target, made when the layer is through
   Journal hiding_;       // what this layer hides of lower ones
   Journal directories_;  // time and path, set when all is in place

@@ -104,6 +104,7 @@ Layer file_layer(const std::string& path, std::string name, std::string digest, 
 
 ApplyResult apply_layers(const std::string& root, const std::vector<Layer>& layers, const ApplyOptions& options) {
   if (layers.size() > 60000) throw Error("too many layers");
+  MoreOpenFiles more;
   try {
     return apply_top_down(root, layers, options);
   } catch (const NeedsGeneral& reason) {

@@ -59,7 +59,7 @@ NodeWriter::NodeWriter(std::string root, std::string owners)
     : root_(std::move(root)),
       owners_path_(std::move(owners)),
       mask_(current_umask()),
-      workers_(std::clamp(std::thread::hardware_concurrency(), 1u, 8u), kMostJobs, kMostWaiting,
+      workers_(std::clamp(std::thread::hardware_concurrency(), 1u, 8u), share_of_open_files(kMostJobs), kMostWaiting,
                [this] { return [this](Job& job) { run(job); }; }) {}
 
 std::string NodeWriter::shown(const std::string& name) const { return cat("file ", printable(name), " in ", root_); }

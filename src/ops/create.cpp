@@ -19,16 +19,16 @@ namespace udocker::ops {
 
 namespace {
 
-// Layers held open from the start: an image that is removed meanwhile does not disturb.
-archive::Layer open_layer(const std::string& path, const std::string& name, const std::string& digest, const std::string& diff_id) {
+constexpr std::size_t kMostHeld = 128;  // what engines allow at all; beyond it the limit of open files is near
+
+// A layer held open from the start: an image that is removed meanwhile does not disturb.
+archive::Layer held_layer(archive::Layer layer, const std::string& path) {
   auto fd = std::make_shared<UniqueFd>(open_fd(path, O_RDONLY));
-  auto open = [fd, name]() -> std::unique_ptr<archive::Input> {
+  layer.open = [fd, name = layer.name]() -> std::unique_ptr<archive::Input> {
     if (::lseek(fd->get(), 0, SEEK_SET) != 0) throw_errno("rewind", name);
     return std::make_unique<archive::FdInput>(fd->get(), name);
   };
-  struct stat st {};
-  if (::fstat(fd->get(), &st) != 0) throw_errno("look at", path);
-  return {name, open, digest, diff_id, static_cast<std::uint64_t>(st.st_size)};
+  return layer;
 }
 
 std::vector<archive::Layer> layers_of(const store::Repository& repository, const store::Image& image, const json::Value& config) {
@@ -37,9 +37,15 @@ std::vector<archive::Layer> layers_of(const store::Repository& repository, const
   auto ids = image.format() == store::Format::v2 ? oci::diff_ids(config) : std::vector<std::string>();
   bool has_ids = ids.size() == names.size();
   std::vector<archive::Layer> layers;
-  for (std::size_t i = 0; i < names.size(); ++i)
-    layers.push_back(open_layer(repository.blobs().path(names[i]), names[i], store::is_digest(names[i]) ? names[i] : "",
-                                has_ids ? ids[i] : ""));
+  const std::size_t held = share_of_open_files(kMostHeld);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    std::string path = repository.blobs().path(names[i]);
+    auto layer = archive::file_layer(path, names[i], store::is_digest(names[i]) ? names[i] : "", has_ids ? ids[i] : "");
+    struct stat st {};
+    if (::stat(path.c_str(), &st) != 0) throw_errno("open", path);
+    layer.stored = static_cast<std::uint64_t>(st.st_size);
+    layers.push_back(i < held ? held_layer(std::move(layer), path) : std::move(layer));
+  }
   return layers;
 }
 

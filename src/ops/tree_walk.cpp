@@ -13,20 +13,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 namespace udocker::ops {
 
 namespace {
-
-// Every level of the tree costs a descriptor.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 class Walk {
  public:
@@ -112,7 +103,7 @@ class Walk {
 }  // namespace
 
 void walk_tree(const std::string& root, WalkOrder order, TreeVisitor& visitor) {
-  raise_descriptor_limit();
+  MoreOpenFiles every_level_costs_one;
   Walk(root, order, visitor).run();
 }
 

@@ -3,9 +3,11 @@
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace udocker {
@@ -35,6 +37,26 @@ UniqueFd open_fd_at(int dir, const std::string& path, int flags, unsigned mode) 
   } while (fd < 0 && errno == EINTR);
   if (fd < 0) throw_errno("open", path);
   return UniqueFd(fd);
+}
+
+MoreOpenFiles::MoreOpenFiles() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  rlimit raised{limit.rlim_max, limit.rlim_max};
+  if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) before_ = limit.rlim_cur;
+}
+
+MoreOpenFiles::~MoreOpenFiles() {
+  rlimit limit{};
+  if (before_ == 0 || ::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = before_;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+std::size_t share_of_open_files(std::size_t wanted) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
+  return std::min<std::size_t>(wanted, std::max<std::size_t>(1, limit.rlim_cur / 4));
 }
 
 void write_all(int fd, std::string_view bytes, std::string_view object) {

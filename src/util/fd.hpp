@@ -35,6 +35,21 @@ class UniqueFd {
 UniqueFd open_fd(const std::string& path, int flags, unsigned mode = 0);
 UniqueFd open_fd_at(int dir, const std::string& path, int flags, unsigned mode = 0);
 
+// Lets this process open as many files as it may (the hard limit) while it lives; what is started later has the old limit.
+class MoreOpenFiles {
+ public:
+  MoreOpenFiles();
+  ~MoreOpenFiles();
+  MoreOpenFiles(const MoreOpenFiles&) = delete;
+  MoreOpenFiles& operator=(const MoreOpenFiles&) = delete;
+
+ private:
+  unsigned long before_ = 0;  // 0: nothing to set back
+};
+
+// At most `wanted`, and at most a quarter of what may be open at once.
+std::size_t share_of_open_files(std::size_t wanted);
+
 // Writes all bytes, retrying short writes and EINTR; throws SystemError naming `object`, Interrupted after a Ctrl-C.
 void write_all(int fd, std::string_view bytes, std::string_view object);
 // Reads up to `size` bytes, fewer only at the end of the file; throws SystemError naming `object`.

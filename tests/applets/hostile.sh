@@ -53,6 +53,10 @@ for case in "entries $many" "dirs $many" "links $many" "whiteouts $many" "genera
   "$UDOCKER" -q rmi "$1:1" >/dev/null 2>&1
   rm -f x.tar big.tar
 done
+python3 "$SUPPORT/big_image.py" layers 300 big.tar && "$UDOCKER" -q load -i big.tar >/dev/null
+check "few files may be open: more layers than that" bash -c 'ulimit -n 80 && "$0" -q create --name=few layers:1 && "$0" -q rm few' "$UDOCKER"
+"$UDOCKER" -q rmi layers:1 >/dev/null 2>&1
+rm -f big.tar
 
 # Bombs
 python3 "$SUPPORT/big_image.py" bomb 9000 bomb.tar
