@@ -86,7 +86,7 @@ void NodeWriter::note(int dir, const std::string& name, const Entry& entry, unsi
   if (is_device || entry.mode != real) owner.mode = type | entry.mode;
   if (is_device) owner.rdev = makedev(entry.major, entry.minor);
   check(owners_.set(key, owner));
-  if (++noted_ % 256 == 0) owners_.relax();  // each may have brought 64 KiB into memory
+  if (++noted_ % 32 == 0) owners_.relax();
   for (const auto& [attribute, value] : entry.xattrs)
     if (is_kept_xattr(attribute)) {
       guest::Text text{attribute.data(), attribute.size()};

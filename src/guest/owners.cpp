@@ -14,6 +14,7 @@ namespace {
 constexpr uint64_t kMagic = 0x31534e574f445521;  // "!UDOWNS1"
 constexpr size_t kHeaderBytes = 4096, kSlotBytes = 64, kFirstLevel = 1024, kProbes = 24;
 constexpr uint32_t kMaxLevels = 12;
+constexpr size_t kMany = 50'000;  // entries, up to which the pages may stay
 constexpr size_t kMapSizes[] = {size_t{256} << 20, size_t{32} << 20, size_t{4} << 20};
 
 constexpr int kReadWriteShared = 3, kReadShared = 1, kMapShared = 1;
@@ -200,7 +201,7 @@ void Owners::close() {
 
 void Owners::relax() const {
   constexpr long kDontNeed = 4;  // MADV_DONTNEED: of a shared map of a file only the mapping goes
-  if (base_) sys::call(__NR_madvise, sys::address(base_), static_cast<long>(mapped_), kDontNeed);
+  if (count() > kMany) sys::call(__NR_madvise, sys::address(base_), static_cast<long>(mapped_), kDontNeed);
 }
 
 int Owners::borrow_xattr_fd() const {

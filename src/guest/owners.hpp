@@ -40,7 +40,8 @@ class Owners {
   long open(const char* path, const char* root, Mode mode, Descriptors descriptors = Descriptors::kept);
   void close();
   bool is_open() const { return base_ != nullptr; }
-  // Lets the pages of the map go, which stay in the file: for those who go through a million files.
+  // Lets the pages of a large map go; they stay in the file. For those who go through a million files: each look-up may
+  // have brought 64 KiB of every level into memory.
   void relax() const;
   bool empty() const;       // no entry at all: callers may skip the look-up
   size_t count() const;

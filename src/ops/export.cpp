@@ -4,6 +4,7 @@
 #include "guest/owners.hpp"
 #include "ops/archive_output.hpp"
 #include "ops/export_originals.hpp"
+#include "ops/known_links.hpp"
 #include "ops/suggest.hpp"
 #include "ops/tree_walk.hpp"
 #include "util/error.hpp"
@@ -12,7 +13,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <map>
 
 #include <fcntl.h>
 #include <sys/sysmacros.h>
@@ -102,6 +102,7 @@ class Exporter : public TreeVisitor {
     entry.gid = std::find(groups_.begin(), groups_.end(), status.st_gid) != groups_.end() ? 0 : status.st_gid;
     entry.mtime = status.st_mtim.tv_sec;
     is_device_ = false;
+    if (++looked_ % 32 == 0) owners_.relax();
     bool in_root = is_root() || starts_with_word(found.path, "ROOT");
     if (!in_root || !owners_.is_open() || !owners_.knows_inode(status.st_dev, status.st_ino)) return entry;
     guest::FileKey key;
@@ -143,10 +144,13 @@ class Exporter : public TreeVisitor {
   }
 
   bool link_to_known(const WalkEntry& found, Entry& entry) {
-    auto [known, is_new] = known_.try_emplace({found.status.st_dev, found.status.st_ino}, entry.path);
-    if (is_new) return false;
+    auto known = known_.find(found.status);
+    if (!known) {
+      known_.add(found.status, entry.path);
+      return false;
+    }
     entry.type = Entry::Type::hard_link;
-    entry.link = known->second;
+    entry.link = std::move(*known);
     entry.xattrs.clear();
     tar_.add(entry);
     return true;
@@ -223,7 +227,8 @@ class Exporter : public TreeVisitor {
   archive::TarWriter tar_;
   std::vector<char> buffer_;
   guest::Owners owners_;
-  std::map<std::pair<dev_t, ino_t>, std::string> known_;
+  unsigned looked_ = 0;
+  KnownLinks known_;
   uid_t own_uid_ = ::geteuid();
   std::vector<gid_t> groups_;
   bool is_plain_ = false;   // the file system has no extended attributes

@@ -2,6 +2,7 @@
 
 #include "guest/owners.hpp"
 #include "ops/file_copy.hpp"
+#include "ops/known_links.hpp"
 #include "ops/tree_walk.hpp"
 #include "util/error.hpp"
 #include "util/fd.hpp"
@@ -11,7 +12,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -49,7 +49,7 @@ class OwnerCopier {
     if (!target_.is_open()) check(target_.open((to_ + "/owners").c_str(), (to_ + "/ROOT").c_str(), guest::Owners::Mode::read_write));
     check(target_.key_of(target_dir, name.c_str(), to));
     check(target_.set(to, owner));
-    if (++copied_ % 256 == 0) {
+    if (++copied_ % 16 == 0) {
       source_.relax();
       target_.relax();
     }
@@ -158,7 +158,7 @@ class Copier : public TreeVisitor {
       else copy_special(entry);
       copy_owner(entry);
     }
-    if (entry.status.st_nlink > 1) known_[{entry.status.st_dev, entry.status.st_ino}] = entry.path;
+    if (entry.status.st_nlink > 1) known_.add(entry.status, entry.path);
   }
 
  private:
@@ -184,9 +184,9 @@ class Copier : public TreeVisitor {
   }
 
   bool link_to_known(const WalkEntry& entry) {
-    auto known = known_.find({entry.status.st_dev, entry.status.st_ino});
-    if (known == known_.end()) return false;
-    if (::linkat(stack_.front()->to.get(), known->second.c_str(), target_dir(), entry.name.c_str(), 0) == 0) return true;
+    auto known = known_.find(entry.status);
+    if (!known) return false;
+    if (::linkat(stack_.front()->to.get(), known->c_str(), target_dir(), entry.name.c_str(), 0) == 0) return true;
     if (errno != EMLINK && errno != EPERM && errno != EOPNOTSUPP) throw_errno("make hard link", shown(entry.path));
     return false;
   }
@@ -276,7 +276,7 @@ class Copier : public TreeVisitor {
   FileCopier files_;  // of the caller's thread
   CopyResult result_;
   std::vector<std::shared_ptr<Level>> stack_;  // the top one first
-  std::map<std::pair<dev_t, ino_t>, std::string> known_;
+  KnownLinks known_;
   gid_t own_gid_ = ::getegid();
 
   std::mutex mutex_;  // of what the levels count, and:

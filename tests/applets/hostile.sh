@@ -41,7 +41,7 @@ peak() { # WHAT COMMAND...
   got=$(python3 "$SUPPORT/peak.py" "$@" 2>out) || { fail "$what" "$(tail -3 out)"; return; }
   awk -v got="$got" 'BEGIN {exit !(got < 64)}' && ok || fail "$what: peak memory of $got MB"
 }
-for case in "entries $many" "dirs $many" "links $many" "whiteouts $many" "general $many" "layers 500" "window $large" "xz $large"; do
+for case in "entries $many" "dirs $many" "links $many" ${HOSTILE_LONG:+"pairs $many"} "whiteouts $many" "general $many" "layers 500" "window $large" "xz $large"; do
   # shellcheck disable=SC2086
   set -- $case
   python3 "$SUPPORT/big_image.py" "$1" "$2" big.tar || fail "make an image: $1"

@@ -4,6 +4,7 @@
 entries   COUNT small files in directories of 1000, owned by many users
 dirs      COUNT directories beside each other
 links     COUNT hard links to a thousand files
+pairs     COUNT files with a second name each
 whiteouts COUNT files, and an upper layer that removes each of them
 general   COUNT files below a link of a lower layer, which needs the general way of applying layers
 layers    COUNT layers (at most some thousands) of one file each
@@ -54,6 +55,13 @@ def links():
         yield file(b"f%d" % i)
     for i in range(count):
         yield header(b"l%d" % i, kind=b"1", link=b"f%d" % (i % 1000))
+
+
+def pairs():
+    for i in range(count):
+        yield file(b"d/f%d" % i)
+    for i in range(count):
+        yield header(b"l/f%d" % i, kind=b"1", link=b"d/f%d" % i)
 
 
 def whiteouts():
@@ -130,7 +138,7 @@ elif kind == "window":
 elif kind == "xz":
     made = [Layer(noise(), ["xz", "-0", "--lzma2=preset=0,dict=64MiB"])]
 else:
-    made = [Layer({"entries": entries, "dirs": dirs, "links": links, "bomb": zeros}[kind]())]
+    made = [Layer({"entries": entries, "dirs": dirs, "links": links, "pairs": pairs, "bomb": zeros}[kind]())]
 config = json.dumps({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in made]}}).encode()
 with tarfile.open(out, "w", format=tarfile.PAX_FORMAT) as tar:
     def add(name, file, size):
