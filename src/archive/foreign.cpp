@@ -1,5 +1,6 @@
 #include "archive/foreign.hpp"
 
+#include "archive/extract.hpp"
 #include "archive/tar.hpp"
 #include "util/cold_memory.hpp"
 #include "util/error.hpp"
@@ -74,9 +75,13 @@ class BufferedOutput : public Output {
   std::string held_;
 };
 
+[[noreturn]] void too_large(const std::string& name, std::uint64_t limit) {
+  throw Error(cat(name, ": unpacks to more than the limit of ", limit, " bytes (", kLimitAdvice, ")"));
+}
+
 class Converter {
  public:
-  Converter(int fd, std::string name, Output& output) : name_(std::move(name)), tar_(output), from_(::archive_read_new()) {
+  Converter(int fd, std::string name, Output& output, std::uint64_t limit) : name_(std::move(name)), tar_(output), limit_(limit), from_(::archive_read_new()) {
     if (!from_) throw std::bad_alloc();
     // Not all formats: mtree would read files of the host that the archive names.
     for (auto enable : {::archive_read_support_format_cpio, ::archive_read_support_format_zip, ::archive_read_support_format_7zip,
@@ -107,8 +112,14 @@ class Converter {
     throw IntegrityError(cat(name_, ": not an archive that can be read: ", why ? printable(why) : "unknown format"));
   }
 
+  void count(std::uint64_t more) {
+    if (limit_ && more > limit_ - made_) too_large(name_, limit_);
+    made_ += more;
+  }
+
   void take(struct archive_entry* found) {
     Entry entry;
+    count(kHead);
     const char* path = ::archive_entry_pathname(found);
     if (!path || !*path) return;
     entry.path = path;
@@ -142,6 +153,7 @@ class Converter {
   void take_file(struct archive_entry* found, Entry entry) {
     if (!::archive_entry_size_is_set(found)) throw IntegrityError(cat(name_, ": the size of ", printable(entry.path), " is not known"));
     entry.size = static_cast<std::uint64_t>(::archive_entry_size(found));
+    count(entry.size);
     tar_.add(entry);
     const void* data;
     std::size_t size;
@@ -190,13 +202,14 @@ class Converter {
 
   std::string name_;
   TarWriter tar_;
+  std::uint64_t limit_, made_ = 0;
   struct ::archive* from_;
   std::map<std::string, std::vector<std::string>> names_;  // of each file with several, by the first one
 };
 
 }  // namespace
 
-TarStream as_tar(std::unique_ptr<Input> plain, const std::string& name, const std::string& directory) {
+TarStream as_tar(std::unique_ptr<Input> plain, const std::string& name, const std::string& directory, std::uint64_t limit) {
   std::string head;
   while (head.size() < kHead) {
     std::string_view piece = plain->next();
@@ -207,10 +220,14 @@ TarStream as_tar(std::unique_ptr<Input> plain, const std::string& name, const st
   auto input = std::make_unique<PrefixedInput>(std::move(head), std::move(plain));
   if (is_tar) return {std::move(input), false};
   UniqueFd stored = unnamed_file(directory), made = unnamed_file(directory);
-  for (auto piece = input->next(); !piece.empty(); piece = input->next()) write_all(stored.get(), piece, directory);
+  std::uint64_t size = 0;
+  for (auto piece = input->next(); !piece.empty(); piece = input->next()) {
+    if (limit && (size += piece.size()) > limit) too_large(name, limit);
+    write_all(stored.get(), piece, directory);
+  }
   rewind(stored.get(), directory);
   BufferedOutput output(made.get(), directory);
-  Converter(stored.get(), name, output).run();
+  Converter(stored.get(), name, output, limit).run();
   output.flush();
   rewind(made.get(), directory);
   return {std::make_unique<FdInput>(std::move(made), name), true};

@@ -2,6 +2,7 @@
 #pragma once
 #include "archive/stream.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -14,7 +15,7 @@ struct TarStream {
 
 // `plain` as a tar stream: itself when it is one, else converted by way of unnamed temporary files in `directory`.
 // Nothing is judged but the format; names and links are as the archive has them. Throws IntegrityError naming `name`
-// when the format is unknown or the archive damaged.
-TarStream as_tar(std::unique_ptr<Input> plain, const std::string& name, const std::string& directory);
+// when the format is unknown or the archive damaged, Error when files of more than `limit` bytes (0: any) would be made.
+TarStream as_tar(std::unique_ptr<Input> plain, const std::string& name, const std::string& directory, std::uint64_t limit);
 
 }  // namespace udocker::archive

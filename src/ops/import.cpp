@@ -91,17 +91,21 @@ oci::Platform platform_of(const ImportSource& source) {
   return host;
 }
 
+archive::Limits limits_for(Session& session, const struct stat& source) {
+  return unpack_limits(session.settings(), S_ISREG(source.st_mode) ? std::optional<std::uint64_t>(source.st_size) : std::nullopt);
+}
+
 // A layer made of an archive, taken in and read through once.
 class LayerIntake {
  public:
-  LayerIntake(const store::Repository& repository, const ImportSource& source, Original original)
-      : repository_(repository), source_(source) {
+  LayerIntake(Session& session, const ImportSource& source, Original original)
+      : repository_(session.repository()), source_(source) {
     UniqueFd fd = open_source(source);
     struct stat status {};
     if (::fstat(fd.get(), &status) != 0) throw_errno("look at", shown(source));
     Progress progress(cat("importing ", shown(source)), S_ISREG(status.st_mode) ? std::optional<std::uint64_t>(status.st_size) : std::nullopt);
     bool moves = original == Original::remove && S_ISREG(status.st_mode) && is_movable(status);
-    if (!moves) intake_ = std::make_unique<store::Intake>(repository.directories());
+    if (!moves) intake_ = std::make_unique<store::Intake>(repository_.directories());
     Hasher stored;
     auto raw = std::make_unique<WatchedInput>(std::make_unique<archive::FdInput>(std::move(fd), shown(source)), [&](std::string_view piece) {
       progress.add(piece.size());
@@ -112,9 +116,9 @@ class LayerIntake {
       else stored.update(piece);
     });
     auto plain = archive::decompressed(std::move(raw), shown(source));
-    auto tar = archive::as_tar(std::move(plain), shown(source), repository.directories().layers);
+    auto tar = archive::as_tar(std::move(plain), shown(source), repository_.directories().layers, limits_for(session, status).bytes);
     if (tar.converted) {
-      intake_ = std::make_unique<store::Intake>(repository.directories());
+      intake_ = std::make_unique<store::Intake>(repository_.directories());
       size_ = 0;
       start_.clear();
       tar.input = std::make_unique<WatchedInput>(std::move(tar.input), [&](std::string_view piece) {
@@ -183,20 +187,20 @@ void check_name(const store::Containers& containers, const std::string& name) {
 using Wrap = std::function<std::unique_ptr<archive::Input>(std::unique_ptr<archive::Input>)>;
 void unpack(Session& session, const ImportSource& source, store::NewContainer& fresh, const Wrap& wrap) {
   Progress progress(cat("unpacking ", shown(source)));
+  struct stat status {};
+  bool again = source.file != "-" && ::stat(source.file.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+  archive::ApplyOptions options;
+  options.limits = limits_for(session, status);
   archive::Layer layer;
   layer.name = shown(source);
   layer.open = [&]() -> std::unique_ptr<archive::Input> {
     auto raw = std::make_unique<WatchedInput>(std::make_unique<archive::FdInput>(open_source(source), shown(source)),
                                               [&](std::string_view piece) { progress.add(piece.size()); });
-    return wrap(archive::as_tar(archive::decompressed(std::move(raw), shown(source)), shown(source), path_dirname(fresh.directory())).input);
+    return wrap(archive::as_tar(archive::decompressed(std::move(raw), shown(source)), shown(source), path_dirname(fresh.directory()), options.limits.bytes).input);
   };
-  archive::ApplyOptions options;
   options.owners = fresh.directory() + "/owners";
   options.whiteouts = archive::ApplyOptions::Whiteouts::keep;
   options.tick = [&fresh](const archive::ApplyResult&) { fresh.refresh(); };
-  struct stat status {};
-  bool again = source.file != "-" && ::stat(source.file.c_str(), &status) == 0 && S_ISREG(status.st_mode);
-  options.limits = unpack_limits(session.settings(), again ? std::optional<std::uint64_t>(status.st_size) : std::nullopt);
   auto result = again ? archive::apply_layers(fresh.root(), {layer}, options) : archive::apply_bottom_up(fresh.root(), {layer}, options);
   log::debug("import", cat(result.entries, " entries, ", result.bytes, " bytes"));
 }
@@ -210,7 +214,7 @@ std::string import_image(Session& session, const ImportSource& source, const sto
     log::info(cat("tag already exists in repo: ", image.tag));
     throw Error("importing");
   }
-  LayerIntake layer(repository, source, original);
+  LayerIntake layer(session, source, original);
   std::string digits = layer.digest().substr(layer.digest().find(':') + 1);
   std::string config = json::to_line(generated_config(platform, digits, layer.size(), layer.diff_id()));
   std::string config_digest = "sha256:" + sha256_hex(config);

@@ -71,6 +71,7 @@ with zipfile.ZipFile("evil.zip", "w") as z:
     z.writestr("../../escaped", "out"); z.writestr("/etc/absolute", "in")
     link = zipfile.ZipInfo("up"); link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
     z.writestr(link, "../../.."); z.writestr("up/through", "out")
+with zipfile.ZipFile("bomb.zip", "w", zipfile.ZIP_DEFLATED) as z: z.writestr("zeros", bytes(20_000_000))
 PY
 check "cpio" udocker import --tocontainer --name=cpio t.cpio; same_tree cpio "$UDOCKER_DIR/containers/cpio/ROOT"
 check_same "cpio: hard links stay" 2 "$(stat -c %h "$UDOCKER_DIR/containers/cpio/ROOT/etc/motd")"
@@ -86,6 +87,9 @@ state() { (cd "$UDOCKER_DIR" && find . | grep -v '^./.staging$' | sort | md5sum)
 before=$(state)
 check_match "the tag exists" 'Info: tag already exists in repo: 1' "$UDOCKER" import "$tar" plain:1
 check_status 1 "and that is a failure" udocker import "$tar" plain:1
+for how in "bomb.zip x:1" "--tocontainer --name=x bomb.zip"; do  # shellcheck disable=SC2086
+  check_match "a bomb that is no tar: $how" '^Error: .*bomb.zip: unpacks to more than the limit of 1000000 bytes' env UDOCKER_MAX_UNPACKED_SIZE=1000000 "$UDOCKER" import $how
+done
 check_match "no such file" 'Error: tar file does not exist:  nowhere' udocker import nowhere x:1
 check_match "no image name" 'Error: must specify image:tag' udocker import "$tar"
 check_match "no file" 'Error: must specify tar filename' udocker import

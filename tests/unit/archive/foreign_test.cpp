@@ -50,7 +50,7 @@ TEST(ForeignArchive, LeavesTarAsItIs) {
   tar.add_file("a", "content");
   tar.finish();
   for (std::size_t piece : {1, 100, 511, 512, 100000}) {
-    auto stream = as_tar(std::make_unique<Pieces>(out.all, piece), "x", ::testing::TempDir());
+    auto stream = as_tar(std::make_unique<Pieces>(out.all, piece), "x", ::testing::TempDir(), 0);
     EXPECT_FALSE(stream.converted);
     EXPECT_EQ(all_of(*stream.input), out.all);
   }
@@ -59,7 +59,7 @@ TEST(ForeignArchive, LeavesTarAsItIs) {
 TEST(ForeignArchive, ConvertsCpio) {
   std::string cpio = odc("d", 040755, "") + odc("d/f", 0100640, "hello") + odc("d/l", 0120777, "f") + odc("TRAILER!!!", 0, "");
   cpio.resize((cpio.size() + 511) / 512 * 512);
-  auto stream = as_tar(std::make_unique<Pieces>(cpio, 7), "x.cpio", ::testing::TempDir());
+  auto stream = as_tar(std::make_unique<Pieces>(cpio, 7), "x.cpio", ::testing::TempDir(), 0);
   EXPECT_TRUE(stream.converted);
   TarReader reader(*stream.input, "x");
   Entry entry;
@@ -75,9 +75,15 @@ TEST(ForeignArchive, ConvertsCpio) {
   EXPECT_FALSE(reader.next(entry));
 }
 
+TEST(ForeignArchive, KeepsToALimit) {
+  std::string cpio = odc("f", 0100640, std::string(100'000, 'x')) + odc("TRAILER!!!", 0, "");
+  EXPECT_THROW(as_tar(std::make_unique<Pieces>(cpio, 512), "x", ::testing::TempDir(), 100'000), Error);
+  EXPECT_TRUE(as_tar(std::make_unique<Pieces>(cpio, 512), "x", ::testing::TempDir(), 110'000).converted);
+}
+
 TEST(ForeignArchive, RefusesNoise) {
-  EXPECT_THROW(as_tar(std::make_unique<Pieces>(std::string(5000, 'x'), 4096), "noise", ::testing::TempDir()), IntegrityError);
-  EXPECT_THROW(as_tar(std::make_unique<Pieces>("#mtree\n./f type=file contents=/etc/passwd\n", 4096), "x", ::testing::TempDir()), IntegrityError);
+  EXPECT_THROW(as_tar(std::make_unique<Pieces>(std::string(5000, 'x'), 4096), "noise", ::testing::TempDir(), 0), IntegrityError);
+  EXPECT_THROW(as_tar(std::make_unique<Pieces>("#mtree\n./f type=file contents=/etc/passwd\n", 4096), "x", ::testing::TempDir(), 0), IntegrityError);
 }
 
 TEST(TarWriter, WritesHolesThatTheReaderFinds) {
