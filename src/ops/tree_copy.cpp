@@ -24,7 +24,7 @@ namespace udocker::ops {
 
 namespace {
 
-constexpr std::size_t kMostJobs = 256;
+constexpr std::size_t kMostJobs = 256;  // each may keep a directory and its copy open
 
 bool is_side_store(const std::string& path) { return path.starts_with("owners") && path.find('/') == path.npos; }
 
@@ -94,7 +94,7 @@ class Copier : public TreeVisitor {
         tick_(tick),
         owners_(from, to),
         files_(abilities_),
-        workers_(std::clamp(std::thread::hardware_concurrency(), 2u, 8u), kMostJobs, SIZE_MAX, [this] {
+        workers_(std::clamp(std::thread::hardware_concurrency(), 2u, 8u), share_of_open_files(2 * kMostJobs) / 2, SIZE_MAX, [this] {
           auto files = std::make_shared<FileCopier>(abilities_);
           return [this, files](Job& job) { run_job(job, *files); };
         }) {}

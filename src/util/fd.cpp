@@ -56,7 +56,7 @@ MoreOpenFiles::~MoreOpenFiles() {
 std::size_t share_of_open_files(std::size_t wanted) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
-  return std::min<std::size_t>(wanted, std::max<std::size_t>(1, limit.rlim_cur / 4));
+  return std::min<std::size_t>(wanted, std::max<std::size_t>(2, limit.rlim_cur / 4));
 }
 
 void write_all(int fd, std::string_view bytes, std::string_view object) {
