@@ -18,6 +18,7 @@
 #include <optional>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -120,6 +121,20 @@ Request prepare(const cli::Arguments& args) {
   return request;
 }
 
+constexpr std::string_view kWorkPrefix = ".udocker-work-";
+
+// Work folders of launchers that were killed. One in use has a living owner here, or is locked by one on another host.
+void collect_work_directories(const std::string& parent) {
+  for (const auto& name : list_directory(parent)) {
+    if (!name.starts_with(kWorkPrefix)) continue;
+    auto owner = parse_number(name.substr(kWorkPrefix.size()));
+    if (!owner || ::kill(static_cast<pid_t>(*owner), 0) == 0 || errno != ESRCH) continue;
+    std::string path = cat(parent, "/", name);
+    UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) remove_tree(path);
+  }
+}
+
 // The folder for overlays' work directories, removed with all it holds when the container has ended.
 class WorkDir {
  public:
@@ -127,8 +142,15 @@ class WorkDir {
   WorkDir(const std::string& parent, Job& job) {
     bool needed = std::ranges::any_of(job.plan.before, [](const Step& step) { return step.action == Action::layer; });
     if (!needed || parent.empty()) return;
-    path_ = cat(parent, "/.udocker-work-", ::getpid());
+    try {
+      collect_work_directories(parent);
+    } catch (const Error& error) {
+      log::debug("launcher", error.what());
+    }
+    path_ = cat(parent, "/", kWorkPrefix, ::getpid());
     if (::mkdir(path_.c_str(), 0700) != 0 && errno != EEXIST) path_.clear();
+    lock_.reset(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (lock_) ::flock(lock_.get(), LOCK_SH | LOCK_NB);
     job.comfort.work_dir = path_;
   }
   ~WorkDir() {
@@ -144,6 +166,7 @@ class WorkDir {
 
  private:
   std::string path_;
+  UniqueFd lock_;
 };
 
 void write_pid_file(const std::string& path, pid_t pid) {

@@ -49,6 +49,10 @@ check_same "and it stays" "1 2" "$(cat "$R/etc/moved" "$R/top/f" | xargs)"
 rm -r "$R/etc/moved" "$R/top"
 check_same "nothing is left in the root" "$before" "$(listing)"
 check_same "nor in the work folder" "" "$(ls -A | grep udocker-work)"
+mkdir -p .udocker-work-999999999/0/work ".udocker-work-$$" && chmod 0 .udocker-work-999999999/0/work
+check "after a launcher was killed" direct "$(mounts "$WORK/dir:/v")" -- true
+check_same "its work folder goes, that of a living one stays" ".udocker-work-$$" "$(ls -A | grep udocker-work)"
+rmdir ".udocker-work-$$"
 check_match "a read-only root" "[Rr]ead-only" direct 'c["root"]["readonly"]=True' -- touch /x
 check_match "also below a missing volume" "[Rr]ead-only" direct "c['root']['readonly']=True;$(mounts "$WORK/dir:/v")" -- sh -c 'cat /v/sub/f && touch /etc/x'
 
