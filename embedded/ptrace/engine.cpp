@@ -53,6 +53,8 @@ Engine::Engine(const guest::View& view, EngineOptions options)
   filter_.stop = SECCOMP_RET_TRACE;
   filter_.allow_from = kStubAddress;
   filter_.allow_to = kStubAddress + kStubSize;
+  filter_.narrow_from = kNarrowStubAddress;
+  filter_.narrow_to = kNarrowStubAddress + kStubSize;
   placement_ = std::make_unique<Placement>(options_.place_tracees);
   filter_.engine_rows = true;
   if (options_.seccomp && options_.listen && listener_supported()) {
@@ -76,11 +78,15 @@ Engine::Engine(const guest::View& view, EngineOptions options)
     else
       task_->owners = &owners_;
   }
-  auto image = stub_image();
-  stub_fd_ = ::memfd_create("loader", MFD_CLOEXEC);
-  if (stub_fd_ < 0 || ::write(stub_fd_, image.data(), image.size()) != static_cast<ssize_t>(image.size()))
-    throw_errno("keep the loader in memory", "memfd");
-  stub_path_ = cat("/proc/", ::getpid(), "/fd/", stub_fd_);
+  for (bool narrow : {false, true}) {
+    if (narrow && guest::kNativeAbi != guest::Abi::x86_64) break;
+    auto image = stub_image(narrow);
+    int& fd = stub_fds_[narrow];
+    fd = ::memfd_create("loader", MFD_CLOEXEC);
+    if (fd < 0 || ::write(fd, image.data(), image.size()) != static_cast<ssize_t>(image.size()))
+      throw_errno("keep the loader in memory", "memfd");
+    stub_paths_[narrow] = cat("/proc/", ::getpid(), "/fd/", fd);
+  }
   // Tracees reach the loader and other descriptors of ours through /proc.
   ::prctl(PR_SET_DUMPABLE, 1);
 }
@@ -88,7 +94,8 @@ Engine::Engine(const guest::View& view, EngineOptions options)
 Engine::~Engine() {
   for (const Kept& kept : kept_)
     for (int fd : kept.descriptors) ::close(fd);
-  if (stub_fd_ >= 0) ::close(stub_fd_);
+  for (int fd : stub_fds_)
+    if (fd >= 0) ::close(fd);
 }
 
 bool Engine::program_of(void* context, int pid, guest::GuestPath& out) {
@@ -326,12 +333,11 @@ void Engine::prepare_task(Tracee& tracee, const Registers& registers) {
 // mapped by the process itself with a call put before the one at hand. False: that call runs first.
 bool Engine::scratch_ready(Tracee& tracee, Registers& registers) {
   Space& space = *tracee.space;
-  constexpr uint64_t kMainStack = uint64_t{1} << 30;
+  constexpr uint64_t kMainStack = uint64_t{1} << 27;  // the least that the kernel keeps free below it
   uint64_t stack = registers.stack();
   bool main_stack = stack <= space.stack_top && space.stack_top - stack < kMainStack;
-  if (main_stack || space.scratch_failed || registers.compat()) {
-    return true;
-  }
+  bool compat = registers.compat();
+  if (main_stack || space.scratch_failed) return true;
   if (space.scratch) {
     if (tracee.slot < 0) {
       for (int i = 0; i < static_cast<int>(kScratchSlots) && tracee.slot < 0; ++i) {
@@ -345,12 +351,12 @@ bool Engine::scratch_ready(Tracee& tracee, Registers& registers) {
   Registers mapping = registers;
   const uint64_t arguments[] = {0, kScratchSlot * kScratchSlots, PROT_READ | PROT_WRITE,
                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~uint64_t{0}, 0};
-  for (int i = 0; i < 6; ++i) mapping.set_argument(i, arguments[i], false);
-  mapping.set_number(SYS_mmap);
+  constexpr long kMap2OfI386 = 192;
+  for (int i = 0; i < 6; ++i) mapping.set_argument(i, arguments[i], compat);
+  mapping.set_number(compat ? kMap2OfI386 : SYS_mmap);
   mapping.store(tracee.tid);
-  tracee.call.abi = guest::kNativeAbi;
   tracee.call.number = registers.number();
-  for (int i = 0; i < 6; ++i) tracee.call.arg[i] = registers.argument(i, false);
+  for (int i = 0; i < 6; ++i) tracee.call.arg[i] = registers.argument(i, compat);
   tracee.mapping = 1;
   tracee.in_call = true;
   if (tracee.traced) tracee.traced->again = true;
@@ -380,7 +386,7 @@ void Engine::replace_copies(Tracee& tracee, const guest::Row& row, TraceeMemory&
 void Engine::on_entry(Tracee& tracee) {
   Registers registers;
   if (!registers.load(tracee.tid)) return resume(tracee);
-  if (in_stub(registers.pointer()) && !options_.seccomp) {
+  if (!options_.seccomp && in_stub(registers.pointer(), registers.compat())) {
     tracee.in_call = true;
     return resume(tracee);
   }
@@ -388,8 +394,11 @@ void Engine::on_entry(Tracee& tracee) {
   guest::Call& call = tracee.call;
   bool compat = registers.compat();
 #if defined(__x86_64__)
-  if (!compat && registers.pointer() < (uint64_t{1} << 32) && options_.seccomp) {
-    unsigned long data = 0;  // 64-bit code may enter by int 0x80
+  // 64-bit code may enter by int 0x80; the filter lets it only far down.
+  if (!compat && !options_.seccomp) {
+    compat = by_narrow_table(tracee.tid, registers);
+  } else if (!compat && registers.pointer() < (uint64_t{1} << 32)) {
+    unsigned long data = 0;
     trace(PTRACE_GETEVENTMSG, tracee.tid, 0, &data);
     compat = data == guest::kCompatData;
   }
@@ -401,6 +410,8 @@ void Engine::on_entry(Tracee& tracee) {
     tracee.in_call = true;
     if (call.number == -1 || (row && !guest::stops(filter_, *row))) return resume(tracee);
   }
+  // Nothing of ours has a place in the low memory of a 64-bit program.
+  if (compat != registers.compat()) return answer(tracee, registers, -ENOSYS);
   if (!scratch_ready(tracee, registers)) return;
   for (int i = 0; i < 6; ++i) {
     call.arg[i] = registers.argument(i, compat);
@@ -495,7 +506,7 @@ void Engine::on_exit(Tracee& tracee) {
     long place = registers.result();
     if (place < 0 && place > -4096) tracee.space->scratch_failed = true;
     else tracee.space->scratch = static_cast<uint64_t>(place);
-    for (int i = 0; i < 6; ++i) registers.set_argument(i, tracee.call.arg[i], false);
+    for (int i = 0; i < 6; ++i) registers.set_argument(i, tracee.call.arg[i], registers.compat());
     registers.rewind(tracee.call.number);
     registers.store(tracee.tid);
     return resume(tracee);
@@ -527,7 +538,7 @@ void Engine::run_exec(Tracee& tracee, Registers& registers) {
   const guest::ExecPlan& plan = task_->plan;
   std::string requested = task_->input.c_str();
   if (requested.empty()) requested = plan.program_guest.c_str();
-  ExecCall call = prepare_exec(tracee, memory_, plan, view_, options_.emulator, options_.emulator_args, stub_path_,
+  ExecCall call = prepare_exec(tracee, memory_, plan, view_, options_.emulator, options_.emulator_args, stub_paths_,
                                requested, tracee.call.arg[path_arg + 1], compat);
   if (call.error < 0) return answer(tracee, registers, call.error);
   registers.set_argument(path_arg, call.path, compat);

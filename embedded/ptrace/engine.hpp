@@ -87,9 +87,9 @@ class Engine {
   int status_ = 0;
   bool main_gone_ = false;
   bool old_order_ = false;
-  int stub_fd_ = -1;
+  int stub_fds_[2] = {-1, -1};    // the 32-bit one second
   int report_fd_ = -1;
-  std::string stub_path_;
+  std::string stub_paths_[2];
   struct Kept {
     std::vector<int> descriptors;
     std::size_t next = 0;

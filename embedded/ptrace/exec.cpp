@@ -74,8 +74,6 @@ std::vector<std::string> prefix_words(const guest::ExecPlan& plan) {
   return words;
 }
 
-bool native(const guest::ElfFacts& elf) { return elf.is_64; }
-
 std::string first_word(TraceeMemory& memory, uint64_t argv, bool compat) {
   uint64_t address = 0;
   char text[4096];
@@ -87,7 +85,7 @@ std::string first_word(TraceeMemory& memory, uint64_t argv, bool compat) {
 
 ExecCall prepare_exec(Tracee& tracee, TraceeMemory& memory, const guest::ExecPlan& plan, const guest::View&,
                       const std::string& emulator, const std::vector<std::string>& emulator_args,
-                      const std::string& stub_path, const std::string& requested, uint64_t argv, bool compat) {
+                      const std::string (&stub_paths)[2], const std::string& requested, uint64_t argv, bool compat) {
   ExecCall call;
   auto pending = std::make_unique<PendingExec>();
   pending->program_host = plan.program.c_str();
@@ -99,18 +97,13 @@ ExecCall prepare_exec(Tracee& tracee, TraceeMemory& memory, const guest::ExecPla
   pending->uid = plan.uid;
   pending->gid = plan.gid;
   std::vector<std::string> words = prefix_words(plan);
+  const std::string& stub_path = stub_paths[!plan.program_elf.is_64];
   std::string path;
-  if (plan.kind == guest::ExecKind::dynamic && native(plan.program_elf)) {
+  if (plan.kind == guest::ExecKind::dynamic) {
     pending->by_stub = pending->has_interpreter = true;
     pending->interpreter_host = plan.interpreter.c_str();
     pending->interpreter = plan.interpreter_elf;
     path = stub_path;
-  } else if (plan.kind == guest::ExecKind::dynamic) {
-    // The other word size: its loader can start a program by name.
-    path = plan.interpreter.c_str();
-    if (words.empty()) words = {first_word(memory, argv, compat)};
-    words.insert(words.begin(), plan.interpreter_guest.c_str());
-    words[1] = pending->program_guest;
   } else if (plan.kind == guest::ExecKind::emulated) {
     path = emulator;
     if (words.empty()) words = {first_word(memory, argv, compat)};
@@ -123,8 +116,7 @@ ExecCall prepare_exec(Tracee& tracee, TraceeMemory& memory, const guest::ExecPla
   } else {
     path = pending->program_host;
     // A link such as busybox's: the thread's name is that of the link, which only the stub can set.
-    bool other_name = base_name(path) != pending->name && native(plan.program_elf) && plan.program_elf.segment_count > 0 &&
-                      plan.prefix_count == 0 && plan.kind == guest::ExecKind::direct && requested.find("/fd/") == std::string::npos;
+    bool other_name = base_name(path) != pending->name && plan.program_elf.segment_count > 0 && plan.kind == guest::ExecKind::direct && requested.find("/fd/") == std::string::npos;
     if (other_name) {
       pending->by_stub = true;
       path = stub_path;
@@ -141,8 +133,9 @@ ExecCall prepare_exec(Tracee& tracee, TraceeMemory& memory, const guest::ExecPla
 
 namespace {
 
-// The initial stack: where the auxiliary vector lies, and its entries.
+// The initial stack: where the auxiliary vector lies, and its entries, each of `width` bytes.
 struct Auxiliary {
+  std::size_t width = 8;
   uint64_t address = 0;
   std::vector<uint64_t> words;  // pairs of type and value
 
@@ -153,25 +146,28 @@ struct Auxiliary {
   }
   uint64_t address_of(uint64_t type) {
     uint64_t* value = find(type);
-    return value ? address + static_cast<uint64_t>(value - words.data()) * 8 : 0;
+    return value ? address + static_cast<uint64_t>(value - words.data()) * width : 0;
   }
+  uint64_t size() const { return words.size() * width; }
 };
 
+template <class Word>
 bool read_auxiliary(TraceeMemory& memory, uint64_t stack, Auxiliary& out) {
-  std::vector<uint64_t> block;
+  out.width = sizeof(Word);
+  std::vector<Word> block;
   std::size_t at = 0;  // words examined
   int stage = 0;       // 0: argc, 1: argv, 2: envp, 3: auxv
   while (block.size() < (std::size_t{1} << 21)) {
-    uint64_t address = stack + block.size() * 8;
-    std::size_t count = (kPage - address % kPage) / 8;
+    uint64_t address = stack + block.size() * sizeof(Word);
+    std::size_t count = (kPage - address % kPage) / sizeof(Word);
     std::size_t old = block.size();
     block.resize(old + count);
-    if (memory.read(address, block.data() + old, count * 8) < 0) return false;
+    if (memory.read(address, block.data() + old, count * sizeof(Word)) < 0) return false;
     for (; at < block.size(); ++at) {
       if (stage == 0) {
         stage = 1;
       } else if (stage < 3) {
-        if (block[at] == 0 && ++stage == 3) out.address = stack + (at + 1) * 8;
+        if (block[at] == 0 && ++stage == 3) out.address = stack + (at + 1) * sizeof(Word);
       } else {
         out.words.push_back(block[at]);
         if (out.words.size() % 2 == 0 && out.words[out.words.size() - 2] == AT_NULL) return true;
@@ -181,8 +177,22 @@ bool read_auxiliary(TraceeMemory& memory, uint64_t stack, Auxiliary& out) {
   return false;
 }
 
+long write_auxiliary(TraceeMemory& memory, const Auxiliary& auxiliary) {
+  if (auxiliary.width == 8) return memory.write(auxiliary.address, auxiliary.words.data(), auxiliary.size());
+  std::vector<uint32_t> narrow;
+  for (uint64_t word : auxiliary.words) narrow.push_back(static_cast<uint32_t>(word));
+  return memory.write(auxiliary.address, narrow.data(), auxiliary.size());
+}
+
+// The calls of a script by the table that the program uses.
+struct Numbers {
+  long prctl, openat, map, close;
+  uint64_t map_unit;  // of the offset of a mapping
+};
+constexpr Numbers kNumbers = {SYS_prctl, SYS_openat, SYS_mmap, SYS_close, 1}, kNarrowNumbers = {172, 295, 192, 6, 4096};
+
 // Mapping of the segments of one file by the stub; its descriptor is in the stub's register.
-void map_segments(Script& script, const guest::ElfFacts& elf, uint64_t base, uint64_t flags) {
+void map_segments(Script& script, const Numbers& number, const guest::ElfFacts& elf, uint64_t base, uint64_t flags) {
   uint64_t brk_end = 0;
   for (uint32_t i = 0; i < elf.segment_count; ++i) {
     const auto& segment = elf.segments[i];
@@ -193,14 +203,14 @@ void map_segments(Script& script, const guest::ElfFacts& elf, uint64_t base, uin
     uint64_t file_end = base + segment.address + segment.file_size;
     uint64_t end = page_up(base + segment.address + segment.memory_size);
     if (segment.file_size)
-      script.call(SYS_mmap,
+      script.call(number.map,
                   {start, page_up(segment.file_size + lead), static_cast<uint64_t>(protection), MAP_PRIVATE | MAP_FIXED, 0,
-                   page_down(segment.file_offset)},
+                   page_down(segment.file_offset) / number.map_unit},
                   flags | Script::kDescriptor4);
     if (segment.memory_size > segment.file_size) {
       uint64_t mapped_end = segment.file_size ? page_up(file_end) : start;
       if (end > mapped_end)
-        script.call(SYS_mmap,
+        script.call(number.map,
                     {mapped_end, end - mapped_end, static_cast<uint64_t>(protection), MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS,
                      ~uint64_t{0}, 0},
                     flags);
@@ -218,6 +228,7 @@ uint64_t choose_base(const guest::ElfFacts& elf) {
 #else
   uint64_t base = 0x5500000000, spread = 0x3ffff;
 #endif
+  if (!elf.is_64) base = 0x56555000, spread = 0xff;
   uint64_t random = 0;
   if (::getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random) random = 0;
   base += (random & spread) * kPage;
@@ -230,13 +241,10 @@ uint64_t choose_base(const guest::ElfFacts& elf) {
 int complete_exec(Tracee& tracee, TraceeMemory& memory, Registers& registers, bool fake) {
   PendingExec& pending = *tracee.exec;
   uint64_t stack = registers.stack();
-  if (registers.compat()) {
-    tracee.exec.reset();
-    return 0;
-  }
+  bool narrow = registers.compat();
   memory.attach(tracee.tid, stack, 0);
   Auxiliary auxiliary;
-  if (!read_auxiliary(memory, stack, auxiliary)) return 0;
+  if (!(narrow ? read_auxiliary<uint32_t>(memory, stack, auxiliary) : read_auxiliary<uint64_t>(memory, stack, auxiliary))) return 0;
   auto set = [&](uint64_t type, uint64_t value) {
     if (uint64_t* slot = auxiliary.find(type)) *slot = value;
   };
@@ -251,6 +259,7 @@ int complete_exec(Tracee& tracee, TraceeMemory& memory, Registers& registers, bo
   Script script;
   if (pending.by_stub) {
     const auto& program = pending.program;
+    const Numbers& number = narrow ? kNarrowNumbers : kNumbers;
     uint64_t base = program.relocatable ? choose_base(program) : 0;
     set(AT_PHDR, base + program.headers_address);
     set(AT_PHENT, program.header_size);
@@ -263,27 +272,27 @@ int complete_exec(Tracee& tracee, TraceeMemory& memory, Registers& registers, bo
     uint64_t name_text = interpreter_text + pending.interpreter_host.size() + 1;
     auto cwd = static_cast<uint64_t>(static_cast<int64_t>(AT_FDCWD));
     constexpr uint64_t kOpen = O_RDONLY | O_CLOEXEC;
-    script.call(SYS_prctl, {PR_SET_NAME, name_text}, Script::kMayFail);
-    script.call(SYS_openat, {cwd, text, kOpen}, Script::kSetDescriptor);
+    script.call(number.prctl, {PR_SET_NAME, name_text}, Script::kMayFail);
+    script.call(number.openat, {cwd, text, kOpen}, Script::kSetDescriptor);
     if (program.relocatable)
-      script.call(SYS_mmap,
+      script.call(number.map,
                   {base + page_down(program.low), page_up(program.high) - page_down(program.low), PROT_NONE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, ~uint64_t{0}, 0},
                   0);
-    map_segments(script, program, base, 0);
-    script.call(SYS_close, {0}, Script::kDescriptor0);
+    map_segments(script, number, program, base, 0);
+    script.call(number.close, {0}, Script::kDescriptor0);
     if (pending.has_interpreter) {
       const auto& interpreter = pending.interpreter;
       uint64_t low = page_down(interpreter.low);
-      script.call(SYS_openat, {cwd, interpreter_text, kOpen}, Script::kSetDescriptor);
+      script.call(number.openat, {cwd, interpreter_text, kOpen}, Script::kSetDescriptor);
       if (interpreter.relocatable) {
-        script.call(SYS_mmap,
+        script.call(number.map,
                     {0, page_up(interpreter.high) - low, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~uint64_t{0}, 0},
                     Script::kSetBase);
         if (low) script.add_base(~low + 1);
       }
-      map_segments(script, interpreter, 0, Script::kAddBase);
-      script.call(SYS_close, {0}, Script::kDescriptor0);
+      map_segments(script, number, interpreter, 0, Script::kAddBase);
+      script.call(number.close, {0}, Script::kDescriptor0);
       if (uint64_t address = auxiliary.address_of(AT_BASE)) script.store(address, 0);
       script.jump(interpreter.entry, stack);
     } else {
@@ -293,12 +302,12 @@ int complete_exec(Tracee& tracee, TraceeMemory& memory, Registers& registers, bo
     uint64_t size = script.words().size() * 8;
     uint64_t place = memory.place_for(size);
     memory.write(place, script.words().data(), size);
-    registers.start(stub_entry(), place);
+    registers.start(stub_entry(narrow), place);
   }
-  memory.write(auxiliary.address, auxiliary.words.data(), auxiliary.words.size() * 8);
+  write_auxiliary(memory, auxiliary);
   if (pending.by_stub) {
     tracee.space->auxv = auxiliary.address;
-    tracee.space->auxv_size = auxiliary.words.size() * 8;
+    tracee.space->auxv_size = auxiliary.size();
     registers.store(tracee.tid);
   }
   tracee.exec.reset();

@@ -27,10 +27,10 @@ struct ExecCall {
   long error = 0;
 };
 
-// `stub_path`: where the tracee finds the stub's file. `view` gives the emulator.
+// `stub_paths`: where the tracee finds the stubs' files, the 32-bit one second. `view` gives the emulator.
 ExecCall prepare_exec(Tracee& tracee, TraceeMemory& memory, const guest::ExecPlan& plan, const guest::View& view,
                       const std::string& emulator, const std::vector<std::string>& emulator_args,
-                      const std::string& stub_path, const std::string& requested, uint64_t argv, bool compat);
+                      const std::string (&stub_paths)[2], const std::string& requested, uint64_t argv, bool compat);
 
 // At the exec event: fixes the auxiliary vector and starts the stub's script. `fake`: ids are the emulated ones. The
 // number of system calls in the script; 0: there is none.

@@ -136,7 +136,7 @@ bool GuestTracing::on_stop(Tracee& tracee, int status, const rusage& usage) {
   }
   if (signal == kCallStop) {
     if (tracee.in_call) return false;
-    if (Registers registers; registers.load(tracee.tid) && in_stub(registers.pointer())) {
+    if (Registers registers; registers.load(tracee.tid) && in_stub(registers.pointer(), registers.compat())) {
       // It was attached while the loader stub was at work.
       if (!engine_.options_.seccomp) return false;
       engine_.resume(tracee);
@@ -251,7 +251,7 @@ bool GuestTracing::on_stub_stop(Tracee& tracee, int status) {
     return true;
   }
   Registers registers;
-  if (registers.load(tracee.tid) && in_stub(registers.pointer())) {
+  if (registers.load(tracee.tid) && in_stub(registers.pointer(), registers.compat())) {
     traced.stub_stops = -1;
     ptrace::trace(PTRACE_SINGLESTEP, tracee.tid, 0L, 0L);
     return true;

@@ -43,7 +43,7 @@ class Registers {
   // Start of the stub: `value` is where its script lies.
   void start(uint64_t address, uint64_t value) {
     all_.rip = address;
-    all_.rbx = value;
+    (compat() ? all_.rsp : all_.rbx) = value;
   }
 
  private:
@@ -98,6 +98,25 @@ class Registers {
   int number_ = -1, first_ = -1;
 };
 
+#endif
+
+#if defined(__x86_64__)
+// At the entry of a call: true when it came by the 32-bit table, which 64-bit code can use too.
+inline bool by_narrow_table(pid_t tid, const Registers& registers) {
+  struct {
+    uint8_t what, pad[3];
+    uint32_t machine;
+    uint64_t rest[10];
+  } info{};
+  constexpr long kGetSyscallInfo = 0x420e;
+  constexpr uint32_t kMachine = 0x40000003;  // AUDIT_ARCH_I386
+  if (trace(kGetSyscallInfo, tid, sizeof info, &info) > 0) return info.machine == kMachine;
+  // Before Linux 5.3: the instruction tells.
+  unsigned long code = 0;
+  constexpr long kPeekText = 1;
+  if (trace(kPeekText, tid, registers.pointer() - 2, &code) < 0) return registers.compat();
+  return registers.compat() || (code & 0xffff) == 0x80cd;
+}
 #endif
 
 }  // namespace udocker::ptrace

@@ -92,6 +92,91 @@ udocker_stub_end:
   .popsection
 )");
 constexpr uint16_t kMachine = EM_X86_64;
+
+// The same for 32-bit programs: the stack pointer is the step; base and fd lie in the step, in the upper halves of its
+// first two arguments.
+extern "C" const char udocker_narrow_stub_begin[], udocker_narrow_stub_end[];
+__asm__(R"(
+  .pushsection .rodata.udocker_stub, "a", @progbits
+  .balign 16
+  .globl udocker_narrow_stub_begin, udocker_narrow_stub_end
+  .hidden udocker_narrow_stub_begin, udocker_narrow_stub_end
+  .code32
+udocker_narrow_stub_begin:
+  movl $0, 12(%esp)
+  movl $0, 20(%esp)
+1:movl (%esp), %eax
+  movl 8(%esp), %ebx
+  movl 16(%esp), %ecx
+  testl %eax, %eax
+  js 5f
+  movl 24(%esp), %edx
+  movl 32(%esp), %esi
+  movl 40(%esp), %edi
+  movl 48(%esp), %ebp
+  testb $1, 56(%esp)
+  jz 2f
+  addl 12(%esp), %ebx
+2:testb $2, 56(%esp)
+  jz 3f
+  movl 20(%esp), %edi
+3:testb $4, 56(%esp)
+  jz 4f
+  movl 20(%esp), %ebx
+4:int $0x80
+  cmpl $-4095, %eax
+  jae 8f
+  testb $8, 56(%esp)
+  jz 12f
+  movl %eax, 12(%esp)
+12:testb $16, 56(%esp)
+  jz 7f
+  movl %eax, 20(%esp)
+  jmp 7f
+5:cmpl $-1, %eax
+  je 9f
+  cmpl $-2, %eax
+  jne 6f
+  addl 12(%esp), %ecx
+  movl %ecx, (%ebx)
+  jmp 7f
+6:cmpl $-3, %eax
+  jne 10f
+  movl %ebx, %edi
+  addl 12(%esp), %edi
+  xorl %eax, %eax
+  rep stosb
+  jmp 7f
+10:cmpl $-4, %eax
+  jne 11f
+  addl %ebx, 12(%esp)
+  jmp 7f
+11:movl %ebx, 12(%esp)
+7:movl 12(%esp), %eax
+  movl 20(%esp), %ebx
+  addl $64, %esp
+  movl %eax, 12(%esp)
+  movl %ebx, 20(%esp)
+  jmp 1b
+8:testb $32, 56(%esp)
+  jnz 7b
+  movl $252, %eax
+  movl $127, %ebx
+  int $0x80
+9:addl 12(%esp), %ebx
+  movl %ebx, %eax
+  movl %ecx, %esp
+  xorl %ebx, %ebx
+  xorl %ecx, %ecx
+  xorl %edx, %edx
+  xorl %esi, %esi
+  xorl %edi, %edi
+  xorl %ebp, %ebp
+  jmp *%eax
+udocker_narrow_stub_end:
+  .code64
+  .popsection
+)");
 #else
 __asm__(R"(
   .pushsection .rodata.udocker_stub, "a", @progbits
@@ -166,38 +251,58 @@ namespace udocker::ptrace {
 
 namespace {
 
+template <class Header, class Segment>
 struct Image {
-  Elf64_Ehdr header;
-  Elf64_Phdr load, stack;
+  Header header;
+  Segment load, stack;
 };
+using WideImage = Image<Elf64_Ehdr, Elf64_Phdr>;
+using NarrowImage = Image<Elf32_Ehdr, Elf32_Phdr>;
 
-}  // namespace
-
-uint64_t stub_entry() { return kStubAddress + sizeof(Image); }
-
-std::vector<char> stub_image() {
-  auto code_size = static_cast<std::size_t>(udocker_stub_end - udocker_stub_begin);
-  uint64_t size = sizeof(Image) + code_size;
+template <class Image>
+std::vector<char> make_image(unsigned char elf_class, uint16_t machine, uint64_t address, const char* code, std::size_t code_size) {
+  auto start = static_cast<decltype(Image::header.e_entry)>(address);
+  auto size = static_cast<decltype(Image::load.p_filesz)>(sizeof(Image) + code_size);
   Image image{};
   std::memcpy(image.header.e_ident, ELFMAG, SELFMAG);
-  image.header.e_ident[EI_CLASS] = ELFCLASS64;
+  image.header.e_ident[EI_CLASS] = elf_class;
   image.header.e_ident[EI_DATA] = ELFDATA2LSB;
   image.header.e_ident[EI_VERSION] = EV_CURRENT;
   image.header.e_type = ET_EXEC;
-  image.header.e_machine = kMachine;
+  image.header.e_machine = machine;
   image.header.e_version = EV_CURRENT;
-  image.header.e_entry = stub_entry();
+  image.header.e_entry = start + sizeof(Image);
   image.header.e_phoff = offsetof(Image, load);
   image.header.e_ehsize = sizeof image.header;
   image.header.e_phentsize = sizeof image.load;
   image.header.e_phnum = 2;
-  image.load = {PT_LOAD, PF_R | PF_X, 0, kStubAddress, kStubAddress, size, size, 4096};
+  image.load.p_type = PT_LOAD;
+  image.load.p_flags = PF_R | PF_X;
+  image.load.p_vaddr = image.load.p_paddr = start;
+  image.load.p_filesz = image.load.p_memsz = size;
+  image.load.p_align = 4096;
   image.stack.p_type = PT_GNU_STACK;
   image.stack.p_flags = PF_R | PF_W;
   std::vector<char> file(size);
   std::memcpy(file.data(), &image, sizeof image);
-  std::memcpy(file.data() + sizeof image, udocker_stub_begin, code_size);
+  std::memcpy(file.data() + sizeof image, code, code_size);
   return file;
+}
+
+}  // namespace
+
+uint64_t stub_entry(bool narrow) {
+  return narrow ? kNarrowStubAddress + sizeof(NarrowImage) : kStubAddress + sizeof(WideImage);
+}
+
+std::vector<char> stub_image([[maybe_unused]] bool narrow) {
+#if defined(__x86_64__)
+  if (narrow)
+    return make_image<NarrowImage>(ELFCLASS32, EM_386, kNarrowStubAddress, udocker_narrow_stub_begin,
+                                   static_cast<std::size_t>(udocker_narrow_stub_end - udocker_narrow_stub_begin));
+#endif
+  return make_image<WideImage>(ELFCLASS64, kMachine, kStubAddress, udocker_stub_begin,
+                               static_cast<std::size_t>(udocker_stub_end - udocker_stub_begin));
 }
 
 void Script::step(uint64_t code, uint64_t a, uint64_t b) { words_.insert(words_.end(), {code, a, b, 0, 0, 0, 0, 0}); }

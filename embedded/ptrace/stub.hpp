@@ -12,15 +12,21 @@ inline constexpr uint64_t kStubAddress = 0x7e9000000000;
 #else
 inline constexpr uint64_t kStubAddress = 0x7e90000000;
 #endif
+// For 32-bit programs on x86_64: between where fixed and where position-independent ones lie, with room for their heap.
+inline constexpr uint64_t kNarrowStubAddress = 0x20000000;
 inline constexpr uint64_t kStubSize = 4096;
 
-inline bool in_stub(uint64_t address) { return address >= kStubAddress && address < kStubAddress + kStubSize; }
+inline bool in_stub(uint64_t address, bool narrow) {
+  uint64_t start = narrow ? kNarrowStubAddress : kStubAddress;
+  return address >= start && address < start + kStubSize;
+}
 
-// The complete ELF file, and its entry point as the kernel maps it.
-std::vector<char> stub_image();
-uint64_t stub_entry();
+// The complete ELF file, and its entry point as the kernel maps it; `narrow`: of the 32-bit one, which only x86_64 has.
+std::vector<char> stub_image(bool narrow);
+uint64_t stub_entry(bool narrow);
 
-// A script: steps of eight words, run in order. "base" and "fd" are two registers of the stub.
+// A script: steps of eight words, run in order. "base" and "fd" are two registers of the stub; the 32-bit one takes the
+// lower halves of the words and has their upper halves for itself.
 class Script {
  public:
   enum Flag : uint64_t {

@@ -59,6 +59,9 @@ class Builder {
   }
 
  private:
+  bool narrow() const { return abi_ == Abi::i386; }
+  uint64_t allow_from() const { return narrow() ? spec_.narrow_from : spec_.allow_from; }
+  uint64_t allow_to() const { return narrow() ? spec_.narrow_to : spec_.allow_to; }
   const Row* row(size_t number) const { return find_row(abi_, static_cast<long>(number)); }
 
   Way way(size_t number) const {
@@ -116,13 +119,13 @@ class Builder {
   void stop() { leave(spec_.stop | (abi_ == kNativeAbi ? 0 : kCompatData)); }
 
   void leave(uint32_t value) {
-    if (spec_.allow_to) {
+    if (allow_to()) {
       // Both ends of the range share the upper half of the address.
       program_.load(kPointer + 4);
-      program_.add(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(spec_.allow_from >> 32), 0, 4);
+      program_.add(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(allow_from() >> 32), 0, 4);
       program_.load(kPointer);
-      program_.add(BPF_JMP | BPF_JGE | BPF_K, static_cast<uint32_t>(spec_.allow_from), 0, 2);
-      program_.add(BPF_JMP | BPF_JGE | BPF_K, static_cast<uint32_t>(spec_.allow_to), 1, 0);
+      program_.add(BPF_JMP | BPF_JGE | BPF_K, static_cast<uint32_t>(allow_from()), 0, 2);
+      program_.add(BPF_JMP | BPF_JGE | BPF_K, static_cast<uint32_t>(allow_to()), 1, 0);
       program_.ret(SECCOMP_RET_ALLOW);
     }
     program_.ret(value);
@@ -163,7 +166,7 @@ class Builder {
         // Files are made by the program itself, under its own umask; O_PATH descriptors cannot be handed over.
         constexpr uint32_t kMakes = 0100 | 020000000 | 010000000;  // O_CREAT, O_TMPFILE's own bit, O_PATH
         program_.load(arg_low(row(number)->path + 1));
-        program_.add(BPF_JMP | BPF_JSET | BPF_K, kMakes, 0, spec_.allow_to ? 7 : 1);
+        program_.add(BPF_JMP | BPF_JSET | BPF_K, kMakes, 0, allow_to() ? 7 : 1);
         stop();
         return leave(spec_.notify);
       }
@@ -175,9 +178,9 @@ class Builder {
   }
 
   void prctl_option(uint16_t option) {
-    program_.add(BPF_JMP | BPF_JEQ | BPF_K, option, 0, spec_.allow_to ? 7 : 1);
+    program_.add(BPF_JMP | BPF_JEQ | BPF_K, option, 0, allow_to() ? 7 : 1);
     stop();
-    if (spec_.allow_to) program_.load(arg_low(0));
+    if (allow_to()) program_.load(arg_low(0));
   }
 
   const FilterSpec& spec_;

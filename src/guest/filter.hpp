@@ -19,7 +19,8 @@ struct FilterSpec {
   bool engine_rows = false;    // stop at kOnlyEngine rows too
   bool compat = true;          // x86_64: also stop 32-bit calls by their own table; else they get ENOSYS
   // Calls whose instruction pointer lies in [allow_from, allow_to) pass whatever they are; both 0: no such range.
-  uint64_t allow_from = 0, allow_to = 0;
+  // narrow_*: the same for calls by the 32-bit table.
+  uint64_t allow_from = 0, allow_to = 0, narrow_from = 0, narrow_to = 0;
   // Further native numbers that stop (an engine's own needs); they win over the table.
   const uint16_t* extra_stops = nullptr;
   size_t extra_count = 0;

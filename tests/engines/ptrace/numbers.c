@@ -23,6 +23,16 @@ static int skipped(long number) {
     switch (number) {
     case SYS_exit: case SYS_exit_group: case SYS_rt_sigreturn: case SYS_sync: case SYS_clone: case SYS_clone3: case SYS_kill:
     case SYS_tkill: case SYS_tgkill: case SYS_setsid: case SYS_rt_sigsuspend: case SYS_rt_sigtimedwait: case SYS_ppoll:
+    case SYS_nanosleep: case SYS_clock_nanosleep: case SYS_pselect6:
+#ifdef SYS_select
+    case SYS_select:
+#endif
+#ifdef SYS_ppoll_time64
+    case SYS__newselect: case SYS_ppoll_time64: case SYS_pselect6_time64: case SYS_clock_nanosleep_time64: case SYS_rt_sigtimedwait_time64:
+#endif
+#ifdef SYS_sigsuspend
+    case SYS_sigsuspend: case SYS_stime: /* the first may never return; the second sets the clock where that is allowed */
+#endif
 #ifdef SYS_fork
     case SYS_fork: case SYS_vfork: case SYS_pause: case SYS_poll:
 #endif

@@ -17,6 +17,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifdef __i386__  /* libc goes through socketcall here */
+#define SYS_newfstatat SYS_fstatat64
+#define BIND(s, a, n) syscall(361, s, a, n)
+#define CONNECT(s, a, n) syscall(362, s, a, n)
+#define SENDTO(s, b, m, f, a, n) syscall(369, s, b, m, f, a, n)
+#define SENDMSG(s, m, f) syscall(370, s, m, f)
+#else
+#define BIND bind
+#define CONNECT connect
+#define SENDTO sendto
+#define SENDMSG sendmsg
+#endif
+
 static char buffer[8192];
 static int bad, done;
 
@@ -51,9 +64,13 @@ static long socket_call(const char *path, int connecting) {
     struct iovec io = {"x", 1};
     struct msghdr m = {.msg_name = &a, .msg_namelen = sizeof a, .msg_iov = &io, .msg_iovlen = 1};
     long r;
-    if (connecting == 0) r = bind(s, (void *)&a, sizeof a);
-    else if (connecting == 1) r = connect(s, (void *)&a, sizeof a);
-    else if (connecting == 2) r = sendto(s, "x", 1, 0, (void *)&a, sizeof a) < 0 ? -1 : 0;
+    if (connecting == 0) r = BIND(s, (void *)&a, sizeof a);
+    else if (connecting == 1) r = CONNECT(s, (void *)&a, sizeof a);
+    else if (connecting == 2) r = SENDTO(s, "x", 1, 0, (void *)&a, sizeof a) < 0 ? -1 : 0;
+    else if (connecting == 3) r = SENDMSG(s, &m, 0) < 0 ? -1 : 0;
+    else if (connecting == 4) r = bind(s, (void *)&a, sizeof a);
+    else if (connecting == 5) r = connect(s, (void *)&a, sizeof a);
+    else if (connecting == 6) r = sendto(s, "x", 1, 0, (void *)&a, sizeof a) < 0 ? -1 : 0;
     else r = sendmsg(s, &m, 0) < 0 ? -1 : 0;
     int e = errno;
     close(s);
@@ -64,7 +81,6 @@ static long socket_call(const char *path, int connecting) {
 
 /* One call on one path; 0 or more: the file was found. */
 static long call(const char *name, int dir, const char *p) {
-    struct stat st;
     struct timespec now[2] = {{0, UTIME_OMIT}, {0, UTIME_OMIT}};
     int absolute = p[0] == '/', plain = absolute || dir == AT_FDCWD;
     (void)plain;
@@ -72,8 +88,8 @@ static long call(const char *name, int dir, const char *p) {
 #ifdef SYS_open
     if (IS("open") && plain) return fd_result(syscall(SYS_open, p, O_RDONLY));
     if (IS("creat") && plain) return fd_result(syscall(SYS_open, p, O_WRONLY));
-    if (IS("stat") && plain) return syscall(SYS_stat, p, &st);
-    if (IS("lstat") && plain) return syscall(SYS_lstat, p, &st);
+    if (IS("stat") && plain) return syscall(SYS_stat, p, buffer);
+    if (IS("lstat") && plain) return syscall(SYS_lstat, p, buffer);
     if (IS("access") && plain) return syscall(SYS_access, p, F_OK);
     if (IS("chmod") && plain) return syscall(SYS_chmod, p, 0644);
     if (IS("chown") && plain) return syscall(SYS_chown, p, -1, -1);
@@ -82,10 +98,25 @@ static long call(const char *name, int dir, const char *p) {
     if (IS("utimes") && plain) return syscall(SYS_utimes, p, NULL);
     if (IS("futimesat")) return syscall(SYS_futimesat, dir, p, NULL);
 #endif
+#ifdef __i386__
+    if (IS("chown16") && plain) return syscall(182, p, -1, -1);
+    if (IS("lchown16") && plain) return syscall(16, p, -1, -1);
+    if (IS("oldstat") && plain) return syscall(18, p, buffer);
+    if (IS("oldlstat") && plain) return syscall(84, p, buffer);
+    if (IS("stat64") && plain) return syscall(195, p, buffer);
+    if (IS("lstat64") && plain) return syscall(196, p, buffer);
+    if (IS("truncate64") && absolute) return syscall(193, p, 1, 0);
+    if (IS("statfs64") && absolute) return syscall(268, p, 84, buffer);
+    if (IS("utimensat64")) return syscall(412, dir, p, NULL, 0);
+    if (IS("bind old") && absolute) return socket_call(p, 4);
+    if (IS("connect old") && absolute) return socket_call(p, 5);
+    if (IS("sendto old") && absolute) return socket_call(p, 6);
+    if (IS("sendmsg old") && absolute) return socket_call(p, 7);
+#endif
     if (IS("openat")) return fd_result(syscall(SYS_openat, dir, p, O_RDONLY));
     if (IS("openat_path")) return fd_result(syscall(SYS_openat, dir, p, O_PATH));
     if (IS("openat2")) return at2(dir, p);
-    if (IS("newfstatat")) return syscall(SYS_newfstatat, dir, p, &st, 0);
+    if (IS("newfstatat")) return syscall(SYS_newfstatat, dir, p, buffer, 0);
     if (IS("statx")) return syscall(SYS_statx, dir, p, 0, 0x7ff, buffer);
     if (IS("faccessat")) return syscall(SYS_faccessat, dir, p, F_OK);
     if (IS("faccessat2")) return syscall(439, dir, p, F_OK, 0);
@@ -133,11 +164,13 @@ static const char *const names[] = {
     "open", "creat", "stat", "lstat", "access", "chmod", "chown", "lchown", "utime", "utimes", "futimesat", "openat",
     "openat_path", "openat2", "newfstatat", "statx", "faccessat", "faccessat2", "fchmodat", "fchmodat2", "fchownat",
     "utimensat", "truncate", "statfs", "getxattr", "lgetxattr", "listxattrat", "file_getattr", "name_to_handle_at",
-    "inotify_add_watch", "linkat", "open_tree", "fspick", "execve", "execveat", "bind", "connect", "sendto", "sendmsg"};
+    "inotify_add_watch", "linkat", "open_tree", "fspick", "execve", "execveat", "bind", "connect", "sendto", "sendmsg",
+    "chown16", "lchown16", "oldstat", "oldlstat", "stat64", "lstat64", "truncate64", "statfs64", "utimensat64", "bind old",
+    "connect old", "sendto old", "sendmsg old"};
 
 static int allowed_failure(const char *name) {
     return errno == ENOSYS || errno == EPERM || errno == EOPNOTSUPP || errno == EXDEV || errno == ENOTTY || errno == EINVAL ||
-           (errno == EADDRINUSE && !strcmp(name, "bind"));
+           (errno == EADDRINUSE && !strncmp(name, "bind", 4));
 }
 
 static void inside(const char *form, int dir, const char *path) {
@@ -154,9 +187,10 @@ static void inside(const char *form, int dir, const char *path) {
 
 static void outside(const char *form, int dir, const char *path, int nofollow_is_fine) {
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
-        int on_link = !strcmp(names[i], "lstat") || !strcmp(names[i], "lchown") || !strcmp(names[i], "lgetxattr") || !strcmp(names[i], "bind");
+        int on_link = !strcmp(names[i], "lstat") || !strcmp(names[i], "lchown") || !strcmp(names[i], "lgetxattr") || !strcmp(names[i], "lchown16") ||
+                      !strcmp(names[i], "oldlstat") || !strcmp(names[i], "lstat64") || !strncmp(names[i], "bind", 4);
         if (on_link && nofollow_is_fine) continue;
-        if (!strcmp(names[i], "bind")) continue; /* may rightly make the name inside */
+        if (!strncmp(names[i], "bind", 4)) continue; /* may rightly make the name inside */
         long r = call(names[i], dir, path);
         if (r == -2) continue;
         done++;
