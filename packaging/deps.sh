@@ -9,7 +9,7 @@ test_packages() {
   echo mmdebstrap umoci skopeo docker-registry apache2-utils openssl busybox-static musl-tools musl musl-dev curl jq xz-utils zstd \
     uidmap bubblewrap crun runc podman conmon golang-github-containers-common proot fakechroot patchelf elfutils golang-go strace gdb qemu-user-static gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-i686-linux-gnu libc6-dev-i386-cross python3 util-linux procps gcc libc6-dev git attr file \
     openmpi-bin libopenmpi-dev mpich libmpich-dev slurm-wlm munge openssh-server openssh-client rpm rpm2cpio cpio \
-    zsh fish groff-base cwltool
+    zsh fish groff-base cwltool environment-modules apparmor
 }
 # The sanitized builds and the fuzz targets use the distribution's clang and libraries.
 sanitizer_packages() {

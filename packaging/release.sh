@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# packaging/release.sh [TARGET]: makes build/packages/: tarball, .deb, .rpm (where rpmbuild is), SBOM and SHA256SUMS from a
-# built program. PROGRAM, NATIVE and OUT choose other files than those of the build folder.
+# packaging/release.sh [TARGET]: makes build/packages/: tarball, recipes for it, .deb, .rpm (where rpmbuild is), SBOM and
+# SHA256SUMS from a built program. PROGRAM, NATIVE and OUT choose other files than those of the build folder.
 # Same input, same bytes: times come from SOURCE_DATE_EPOCH or the last commit.
 set -eu
 cd "$(dirname "$0")/.."
@@ -36,6 +36,10 @@ mkdir -p "$t/contrib" "$t/packaging" "$t/completions" && cp -r packaging/{slurm,
 python3 packaging/sbom.py "$version" "$rpm" > "$t/sbom.cdx.json"
 cp "$t/sbom.cdx.json" "$out/udocker-$version-$rpm.sbom.cdx.json"
 pack -C "$work" -cf - "udocker-$version" | gzip -9n > "$out/udocker-$version-$rpm.tar.gz"
+sum=$(sha256sum "$out/udocker-$version-$rpm.tar.gz" | cut -c1-64)
+for recipe in spack/package.py conda/meta.yaml easybuild/udocker.eb; do  # they install that tarball
+  sed "s/@version@/$version/; s/@arch@/$rpm/; s/@sha256@/$sum/" "packaging/$recipe" > "$out/udocker-$version-$rpm.${recipe%%/*}.${recipe##*.}"
+done
 
 r=$work/root
 doc=$r/usr/share/doc/udocker

@@ -1,16 +1,23 @@
+# For a repository of Spack's. The tarball of this release must be in the current directory, or in a mirror.
+import os
+
 from spack.package import *
 
+try:
+    from spack_repo.builtin.build_systems.generic import Package
+except ImportError:  # before Spack 1.0 it comes from spack.package
+    pass
 
-class Udocker(MakefilePackage):
+
+class Udocker(Package):
     """Run Docker and OCI containers as an ordinary user, from one static file."""
 
-    license("Apache-2.0")
-    maintainers("udocker")
-    version("2.0.0")
+    url = f"file://{os.getcwd()}/udocker-@version@-@arch@.tar.gz"
+    manual_download = True
 
-    def build(self, spec, prefix):
-        make("all")
+    license("Apache-2.0")
+    version("@version@", sha256="@sha256@")
+    requires("target=@arch@:")
 
     def install(self, spec, prefix):
-        mkdirp(prefix.bin)
-        install("build/udocker", prefix.bin)
+        Executable("sh")("install.sh", "--prefix", str(prefix))
