@@ -26,22 +26,23 @@ struct Address {
 enum class Use : uint8_t { bind, reach };
 enum class Outcome : uint8_t { same, changed, answered };
 
-// A name that does not fit: the directory as a descriptor of ours, reached through /proc.
-long shorten(const Step& step, HostPath& host) {
+// A name that does not fit: a descriptor of ours, reached through /proc. It is the socket's own, or the directory's where
+// the socket is to be made.
+long shorten(const Step& step, Use use, HostPath& host) {
   HostPath& directory = step.task.work.link;
   Text full = host.text();
   size_t end = full.size;
-  while (end > 0 && full[end - 1] != '/') --end;
+  while (use == Use::bind && end > 0 && full[end - 1] != '/') --end;
   directory.assign(full.first(end ? end : 1));
-  constexpr int kPathDirectory = 010000000 | 02000000;
-  long fd = sys::open(directory.c_str(), kPathDirectory);
+  constexpr int kPathOnly = 010000000 | 02000000;
+  long fd = sys::open(directory.c_str(), kPathOnly);
   if (fd < 0) return fd;
   step.decision.extra_fd = static_cast<int>(fd);
   directory.assign("/proc/");
   directory.append_number(step.task.engine_pid ? static_cast<uint64_t>(step.task.engine_pid) : pid_of(step.task.place));
   directory.append("/fd/");
   directory.append_number(static_cast<uint64_t>(fd));
-  directory.append("/");
+  if (use == Use::bind) directory.append("/");
   directory.append(full.from(end));
   host.assign(directory.text());
   return 0;
@@ -63,7 +64,7 @@ Outcome map_unix(const Step& step, Address& address, Use use) {
     return Outcome::answered;
   }
   if (found.host.size() >= kUnixPath) {
-    long result = shorten(step, found.host);
+    long result = shorten(step, use, found.host);
     if (result == 0 && found.host.size() >= kUnixPath) result = -ENAMETOOLONG;
     if (result < 0) {
       step.answer(result);
