@@ -59,17 +59,58 @@ void show_name(long address, long size, uint32_t room) {
   *given = static_cast<uint32_t>(whole + 2);
 }
 
+// A last component that does not fit beside the directory's descriptor either is given to the socket afterwards.
+long bind_and_rename(long fd, Text path) {
+  if (path.size >= sizeof Address::path) return -EINVAL;
+  char text[sizeof Address::path];
+  copy(text, path.data, path.size);
+  text[path.size] = '\0';
+  Mapped m;
+  long result = map_path(sys::kAtCwd, text, Follow::no, Guess::no, m);
+  if (result < 0) return result;
+  if (m.path != m.host) return -ENAMETOOLONG;
+  char* last = m.host + text_size(m.host);
+  while (last[-1] != '/') --last;
+  last[-1] = '\0';
+  const long directory = sys::open(m.host[0] ? m.host : "/", kPathOnly | kDirectory | kCloseOnExec);
+  if (directory < 0) return directory;
+  static uint32_t counter;
+  guest::HostPath name;
+  name.assign("/proc/self/fd/");
+  name.append_number(static_cast<uint64_t>(directory));
+  name.append("/");
+  const size_t before = name.size();
+  name.append(".socket.");
+  name.append_number(static_cast<uint64_t>(sys::call(__NR_getpid)));
+  name.append(".");
+  name.append_number(__atomic_fetch_add(&counter, 1, __ATOMIC_RELAXED));
+  Address short_one{kUnix, {}};
+  copy(short_one.path, name.c_str(), name.size() + 1);
+  const char* made = name.c_str() + before;
+  constexpr long kNoReplace = 1;
+  sys::Stat there;
+  const bool taken = sys::fstatat(static_cast<int>(directory), last, &there, sys::kNoFollow) == 0;
+  result = taken ? -EADDRINUSE : sys::call(__NR_bind, fd, word(&short_one), static_cast<long>(name.size() + 3));
+  if (result == 0) {
+    result = sys::call(__NR_renameat2, directory, word(made), directory, word(last), kNoReplace);
+    if (result < 0) sys::call(__NR_unlinkat, directory, word(made), 0);
+    if (result == -EEXIST) result = -EADDRINUSE;
+  }
+  sys::close(static_cast<int>(directory));
+  return result;
+}
+
 }  // namespace
 
 EXPORT long bind(long fd, long address, long size) {
   if (!names_file(address, size)) return NEXT("bind")(fd, address, size, 0, 0, 0);
-  const long result = emulate(__NR_bind, fd, address, size);
-  if (result == 0) {
-    const char* path = pointer<const char*>(address) + 2;
-    size_t length = 0;
-    while (length < static_cast<size_t>(size) - 2 && path[length]) ++length;
-    remember_bound(fd, path, length);
-  }
+  long result = emulate(__NR_bind, fd, address, size);
+  if (result < 0 && result != -ENAMETOOLONG) return fail(result);
+  const char* path = pointer<const char*>(address) + 2;
+  size_t length = 0;
+  while (length < static_cast<size_t>(size) - 2 && path[length]) ++length;
+  if (result < 0) result = bind_and_rename(fd, {path, length});
+  if (result == 0) remember_bound(fd, path, length);
   return c_result(result);
 }
 EXPORT long connect(long fd, long address, long size) {

@@ -70,6 +70,7 @@ here after a child went elsewhere /tmp 0
 names below a moving directory 0
 cancelled threads unwound 2
 long socket 0 0
+long name of a socket 0 1 0 1
 openat2 1
 child /tmp inside
 after closing all 4

@@ -172,6 +172,17 @@ int main(int argc, char **argv) {
   listen(one, 1);
   printf(" %d\n", connect(two, (void *)&u, sizeof u));
   unlink(u.sun_path);
+  memset(u.sun_path + 5, 'm', 102);
+  one = socket(AF_UNIX, SOCK_STREAM, 0), two = socket(AF_UNIX, SOCK_STREAM, 0);
+  unlink(u.sun_path);
+  struct sockaddr_un named = {0, ""};
+  socklen_t name_size = sizeof named;
+  printf("long name of a socket %d", bind(one, (void *)&u, sizeof u));
+  printf(" %d", bind(two, (void *)&u, sizeof u) < 0 && errno == EADDRINUSE);
+  listen(one, 1);
+  printf(" %d", connect(two, (void *)&u, sizeof u));
+  printf(" %d\n", getsockname(one, (void *)&named, &name_size) == 0 && !strncmp(named.sun_path, u.sun_path, 107));
+  unlink(u.sun_path);
   int fd = (int)syscall(437 /* openat2 */, AT_FDCWD, "/etc/only-here", &(uint64_t[3]){O_RDONLY, 0, 0}, sizeof(uint64_t[3]));
   printf("openat2 %d\n", fd >= 0 || errno == ENOSYS);
   // Descriptors that are not the program's must bear its closing all, and its taking any number.
