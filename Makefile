@@ -5,7 +5,7 @@ V       ?= 0
 B       := build/$(CONFIG)$(if $(filter-out x86_64-linux-musl,$(TARGET)),-$(TARGET))
 Q       := $(if $(filter 1,$(V)),,@)
 MAKEFLAGS += --no-print-directory
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)  # one make below another shares its jobs
 MAKEFLAGS += -j$(shell nproc)
 endif
 .DEFAULT_GOAL := all
