@@ -92,6 +92,36 @@ END
   else
     skip "no patchelf or no compiler to compare with"
   fi
+  # Programs of other machines, of both word sizes and byte orders.
+  if command -v clang >/dev/null && command -v ld.lld >/dev/null && command -v readelf >/dev/null && command -v patchelf >/dev/null; then
+    echo 'int other(int); int shown = 3; int _start(void) { return other(shown); }' >m.c
+    echo 'int other(int a) { return a + 1; }' >o.c
+    for machine in i386-linux-gnu aarch64-linux-gnu aarch64_be-linux-gnu armv7-linux-gnueabihf powerpc-linux-gnu powerpc64-linux-gnu \
+      powerpc64le-linux-gnu mips-linux-gnu mipsel-linux-gnu mips64-linux-gnuabi64 mips64el-linux-gnuabi64 riscv32-linux-gnu riscv64-linux-gnu; do
+      build=(clang --target=$machine -nostdlib -fuse-ld=lld -fPIC -O1)
+      "${build[@]}" -shared -Wl,-soname,libo.so o.c -o libo.so && "${build[@]}" -pie m.c libo.so -Wl,-e,_start,-dynamic-linker,/lib/ld.so.1,-rpath,/first:/second -o prog || {
+        skip "this clang makes nothing for $machine"
+        continue
+      }
+      cp prog ours && cp prog other
+      options="--set-interpreter $long/ld.so --set-rpath $long:/second --add-needed libextra.so --replace-needed libo.so lib-of-a-new-name.so"
+      # shellcheck disable=SC2086
+      check "$machine: several changes" $P $options ours
+      # Debian's mixes up texts when told all at once.
+      for option in "--set-interpreter $long/ld.so" "--set-rpath $long:/second" "--add-needed libextra.so" "--replace-needed libo.so lib-of-a-new-name.so"; do
+        # shellcheck disable=SC2086
+        patchelf $option other
+      done
+      check_same "$machine: as Debian's" "$(loaded other | sort)" "$(loaded ours | sort)"
+      check_same "$machine: readelf has no complaint" "" "$(readelf -aW ours 2>&1 >/dev/null)"
+      check "$machine: a root prefix" $P --set-root-prefix /some/root ours
+      check_output "$machine: interpreter" "/some/root/$long/ld.so" $P --print-interpreter ours
+      check "$machine: taken back" $P --restore-root-prefix /some/root ours
+      check_same "$machine: as before" "$(loaded other | sort)" "$(loaded ours | sort)"
+    done
+  else
+    skip "no clang to make programs of other machines"
+  fi
 else
   skip "no dynamic program on this host"
 fi
