@@ -59,7 +59,12 @@ std::optional<std::string> find_file(const std::string& path, std::uint64_t limi
     if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
     throw_errno("open", path);
   }
-  return read_open_file(fd, path, limit);
+  try {
+    return read_open_file(fd, path, limit);
+  } catch (const SystemError& error) {
+    if (error.errno_value() == ESRCH) return std::nullopt;  // of /proc: the process ended after the file was opened
+    throw;
+  }
 }
 
 void make_file(const std::string& path, std::string_view content, unsigned mode) {

@@ -13,7 +13,7 @@ namespace udocker {
 
 // Throws SystemError when missing; IntegrityError when larger than `limit` bytes.
 std::string load_file(const std::string& path, std::uint64_t limit = 64u << 20);
-// Nothing when the file does not exist; throws SystemError on any other failure.
+// Nothing when the file does not exist, or is of a process that has just ended; throws SystemError on any other failure.
 std::optional<std::string> find_file(const std::string& path, std::uint64_t limit = 64u << 20);
 // Replaces the file atomically (temporary name beside it, fsync, rename).
 void make_file(const std::string& path, std::string_view content, unsigned mode = 0666);

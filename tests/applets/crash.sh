@@ -6,6 +6,7 @@ rounds=${CRASH_ROUNDS:-30}
 
 mkdir t && cd t || exit 1
 mkdir -p base/bin base/usr && for i in $(seq 300); do mkdir -p "base/usr/d$((i % 20))" && head -c $((i * 40)) /dev/urandom > "base/usr/d$((i % 20))/f$i"; done
+cp /bin/busybox base/bin/sh
 tar -cf 1.tar -C base . && mkdir -p up/usr/d1 && touch up/usr/d1/.wh.f1 && echo n > up/usr/new && tar -cf 2.tar -C up .
 umoci --log=error init --layout oci && umoci --log=error new --image oci:a || exit 1
 for i in 1 2; do umoci --log=error raw add-layer --image oci:a $i.tar; done
@@ -84,12 +85,15 @@ n=$1
 "$UDOCKER" load -i image.tar "m$((n % 5))" >/dev/null 2>"e$n" || exit 1
 "$UDOCKER" -q create --name="m$n" base:a >/dev/null 2>>"e$n" || exit 2
 "$UDOCKER" images >/dev/null 2>>"e$n" || exit 3
+"$UDOCKER" -q pull "$BAD/plain/image:1" >/dev/null 2>>"e$n" || exit 7
+"$UDOCKER" -q run "m$n" /bin/sh -c 'exit 9' >/dev/null 2>>"e$n"; [ $? = 9 ] || exit 8
 "$UDOCKER" ps >/dev/null 2>>"e$n" || exit 4
 "$UDOCKER" -q rm "m$n" >/dev/null 2>>"e$n" || exit 5
 "$UDOCKER" rmi "m$((n % 5)):a" >/dev/null 2>>"e$n" || grep -Eq 'Error: (deleting image|image .*)' "e$n" || exit 6
 S
+export BAD
 seq 32 | xargs -P 32 -I{} sh -c 'sh many.sh {} || echo "{} $?"' > many.out 2>&1
-check_same "32 processes at once" "" "$(cat many.out; [ -s many.out ] && cat e* | sort | uniq -c | sort -rn | head -5)"
+check_same "32 processes at once: load, create, pull, run, rm, rmi" "" "$(cat many.out; [ -s many.out ] && cat e* | sort | uniq -c | sort -rn | head -5)"
 check "the store is whole afterwards" whole
 check "and its image usable" "$UDOCKER" create base:a
 done_testing
