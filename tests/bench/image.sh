@@ -45,13 +45,18 @@ for _ in $(seq "$rounds"); do
   t export $u export -o x.tar b1
   t tar_c tar -C "$($u inspect -p b1)" --one-file-system -cf y.tar .
   t import $u import x.tar imported:now
+  t cp_sha256 sh -c 'cp x.tar c.tar && sha256sum c.tar'
+  t import_tree $u import --tocontainer --name=bi x.tar
+  t tar_x bash -c 'mkdir ti && tar -C ti -xf x.tar --no-same-owner'
   t save $u save -o s.tar bench:gzip
+  t skopeo_save skopeo copy --quiet oci:oci:gzip docker-archive:k.tar:bench:gzip
   t load $u load -i s.tar again
+  t skopeo_load skopeo copy --quiet docker-archive:k.tar oci:ko:x
   sync -f .  # blocks that are not on the disk yet would cost rm_rf nothing to free
   t rm $u rm b2
   t rm_rf rm -rf cp
-  rm -rf um tx x.tar y.tar s.tar
-  for c in b1 bz; do $u rm "$c" >/dev/null 2>&1 || true; done
+  rm -rf um tx ti ko x.tar y.tar c.tar s.tar k.tar
+  for c in b1 bz bi; do $u rm "$c" >/dev/null 2>&1 || true; done
   $u rmi imported:now >/dev/null 2>&1 || true
   $u rmi again:gzip >/dev/null 2>&1 || true
 done
@@ -59,5 +64,5 @@ awk '{w[$1]=w[$1]" "$2; c[$1]=c[$1]" "($3+$4); if($5>m[$1])m[$1]=$5; if(!($1 in 
   function med(s,  a,i,j,x,q){q=split(s,a," ");for(i=2;i<=q;i++){x=a[i];for(j=i-1;j>0&&a[j]+0>x+0;j--)a[j+1]=a[j];a[j+1]=x}return a[int((q+1)/2)]}
   function ratio(a,b,goal){if(a in w&&b in w&&med(w[b])>0)printf "%-24s %5.2f wall %5.2f cpu   (goal %s)\n",a" / "b,med(w[a])/med(w[b]),med(c[a])/(med(c[b])>0?med(c[b]):0.01),goal}
   END{printf "%-14s %8s %8s %8s\n","operation","wall s","cpu s","peak MB";for(i=1;i<=k;i++)printf "%-14s %8.2f %8.2f %8.1f\n",n[i],med(w[n[i]]),med(c[n[i]]),m[n[i]]/1024
-  ratio("create","umoci","0.35");ratio("create","tar_x_gzip","0.50");ratio("clone","cp_a","1");ratio("rm","rm_rf","1");ratio("export","tar_c","1")}' "$log"
+  ratio("create","umoci","0.35");ratio("create","tar_x_gzip","0.50");ratio("clone","cp_a","1");ratio("rm","rm_rf","1");ratio("export","tar_c","1");ratio("import","cp_sha256","1");ratio("import_tree","tar_x","1");ratio("save","skopeo_save","1");ratio("load","skopeo_load","1")}' "$log"
 cd / && chmod -R u+rwX "$work" && rm -rf "$work"
