@@ -228,7 +228,10 @@ void map_socketcall(const Step& step) {
     return;
   }
   if (which == kAccept || which == kGetName || which == kGetPeer || which == kAccept4) {
+    uint32_t room = 0;
+    if (words[2] && step.task.memory->read(words[2], &room, sizeof room) < 0) return;
     step.decision.post = Post::socket_name;
+    step.decision.keep[0] = room;
     return;
   }
   size_t at = which == kSendTo ? 4 : 1;
@@ -334,7 +337,9 @@ long finish_socket(Task& task, const Call& call, const Decision& decision, long 
   if (!name_to_guest(task, {address.path(), path_size})) return result;
   Text shown = task.input.text();
   auto full = static_cast<uint32_t>(2 + shown.size + 1);
-  uint32_t fits = full < got ? full : got;
+  // The name may be longer than the kernel's when that is a shortened one.
+  uint32_t space = room > got ? (room < kAddressMax ? room : kAddressMax) : got;
+  uint32_t fits = full < space ? full : space;
   __builtin_memcpy(address.bytes + 2, shown.data, fits > 3 ? fits - 3 : 0);
   address.bytes[fits - 1] = '\0';
   if (task.memory->write(pointer, address.bytes, fits) == 0) task.memory->write(length, &full, sizeof full);

@@ -57,7 +57,7 @@ with multiprocessing.Pool(3) as pool: assert pool.map(abs, range(-9, 0)) == list
 name = "/tmp/" + "d" * 90; os.makedirs(name, exist_ok=True)
 server = socket.socket(socket.AF_UNIX)
 if os.path.exists(name + "/s"): os.unlink(name + "/s")
-server.bind(name + "/s"); server.listen(1)
+server.bind(name + "/s"); server.listen(1); assert server.getsockname() == name + "/s"
 client = socket.socket(socket.AF_UNIX); client.connect(name + "/s")
 os.unlink(name + "/s"); os.rmdir(name)'
   check "$how: gcc" "${on[@]}" sh -c 'cd /tmp && echo "int main(void){return 0;}" > t.c && gcc t.c -o t && ./t && rm t t.c'
