@@ -388,8 +388,9 @@ bool TarReader::next(Entry& entry) {
       }
     } else {
       // Links, directories and the like have no data, whatever size their header tells (as Go's archive/tar sees it,
-      // which makes most images); only GNU's directory listings do.
-      if (type != 'D') left_ = padding_ = 0;
+      // which makes most images); only GNU's directory listings do, which nobody needs.
+      if (type == 'D') skip_rest();
+      left_ = padding_ = 0;
       entry.size = 0;
     }
     if (entry.path.find('\0') != entry.path.npos || entry.link.find('\0') != entry.link.npos) bad("a name with a zero byte");

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
 #include <unistd.h>
@@ -130,6 +131,37 @@ TEST(Tar, ReadsAllFormatsOfGnuTar) {
     }
     EXPECT_EQ(found, 2) << format;
   }
+}
+
+TEST(Tar, LeavesOutTheListingOfAGnuDirectory) {
+  std::string header(512, '\0');
+  auto put = [&](std::size_t at, std::string_view text) { header.replace(at, text.size(), text); };
+  put(0, "dir/");
+  put(100, "0000755");
+  put(124, "00000000005");
+  put(156, "D");
+  put(257, "ustar  ");
+  put(148, "        ");
+  unsigned sum = 0;
+  for (unsigned char c : header) sum += c;
+  char digits[9];
+  std::snprintf(digits, sizeof digits, "%06o", sum);
+  put(148, std::string_view(digits, 7));
+  std::string listing = "Ya\0\0";
+  listing.resize(512, '\0');
+  TextOutput out;
+  TarWriter writer(out);
+  Entry after;
+  after.path = "after";
+  writer.add(after);
+  writer.finish();
+  auto all = read_all(header + listing + out.text);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].first.path, "dir/");
+  EXPECT_EQ(all[0].first.type, Entry::Type::directory);
+  EXPECT_EQ(all[0].second, "");
+  EXPECT_EQ(all[1].first.path, "after");
+  EXPECT_THROW(read_all(header), Error);
 }
 
 TEST(Tar, DecompressesByMagic) {
