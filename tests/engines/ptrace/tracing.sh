@@ -26,7 +26,7 @@ for how in listener stops P2; do
   check_output "$how: strace -f" 1 "${on[@]}" strace -f -o got.strace sh -c "$script"
   check_same "$how: it sees the calls" "$(calls native.strace)" "$(calls got.strace)"
   check_match "$how: with the program's own arguments" 'execve\("/[a-z/]*cat", \["cat", "hostname"\]' cat got.strace
-  check_match "$how: strace -p" 'nanosleep|restart_syscall' "${on[@]}" sh -c 'sleep 60 & p=$!; strace -o attached -p $p & s=$!; for i in $(seq 300); do grep -Eq "nanosleep|restart_syscall" attached && break; sleep 0.1; done; kill $s; wait $s; cat attached; kill $p'
+  check_match "$how: strace -p" 'nanosleep|restart_syscall' "${on[@]}" sh -c 'rm -f attached; sleep 60 & p=$!; strace -o attached -p $p & s=$!; for i in $(seq 300); do grep -Eq "nanosleep|restart_syscall" attached && break; sleep 0.1; done; kill $s; wait $s; cat attached; kill $p'
   check_match "$how: strace -c counts" '100.00 .* total' "${on[@]}" sh -c 'strace -c -o counts true; cat counts'
   "${on[@]}" gdb -nx -q -batch -ex 'set confirm off' -ex 'break square' -ex run -ex bt -ex 'print n' -ex continue -ex bt -ex delete -ex continue ./traced > got.gdb 2>&1
   for line in 'Breakpoint 1, square \(n=5\)' '#1 .* in main \(' '\$1 = 5' 'Thread 2 .*hit Breakpoint 1' '#1 .* in work \(' 'thread 25' 'exited with code 03'; do
