@@ -32,7 +32,7 @@ C
 mkdir bin && cp "$UDOCKER" bin/udocker
 printf '#!/bin/sh\nexec /usr/bin/ssh -F %s/ssh/config "$@"\n' "$WORK" > bin/ssh && chmod 755 bin/ssh
 export PATH="$WORK/bin:$PATH" UDOCKER_LOGLEVEL=1
-for _ in $(seq 100); do ssh otherhost true 2>/dev/null && break; sleep 0.1; done
+wait_for ssh otherhost true
 
 check "load" udocker load -i "$(need_image busybox.docker.tar)"
 check "create" udocker create --name=MyContainer busybox:test

@@ -1,6 +1,5 @@
 # Sourced after support.sh: registries on loopback, filled from the test images.
 # shellcheck shell=bash
-wait_for() { local i; for i in $(seq 150); do "$@" >/dev/null 2>&1 && return 0; sleep 0.1; done; echo "  gave up waiting for: $*" >&2; return 1; }
 
 # start_bad_registry: sets BAD to HOST:PORT of the registry that misbehaves
 start_bad_registry() {

@@ -43,5 +43,7 @@ skip() { skipped=$((skipped + 1)); printf '  skip %s: %s\n' "$NAME" "$1"; }
 done_testing() { printf '%s: %d passed, %d failed, %d skipped\n' "$NAME" "$passed" "$failed" "$skipped"; }
 # need_image NAME: path of a test image or root archive (see make_images.sh); the test fails where it is missing
 need_image() { [ -e "$TEST_IMAGES/$1" ] || { echo "  FAIL $NAME: no test image $1 in $TEST_IMAGES" >&2; exit 1; }; echo "$TEST_IMAGES/$1"; }
+# wait_for command...: until it exits 0; a minute at most
+wait_for() { local i; for i in $(seq 600); do "$@" >/dev/null 2>&1 </dev/null && return 0; sleep 0.1; done; echo "  gave up waiting for: $*" >&2; return 1; }
 # free_port: a TCP port nobody listens on
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }

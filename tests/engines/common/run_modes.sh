@@ -42,7 +42,7 @@ for mode in ${MODES:-P1 P2 R1 T1 T2 F1}; do
   check "$mode: files can be made" run c sh -c 'echo made > /tmp/made && ln -s made /tmp/link && cat /tmp/link && mv /tmp/made /tmp/moved && rm /tmp/moved /tmp/link && mkdir /tmp/d && rmdir /tmp/d'
   check_same "$mode: nothing is left in the container" "$before" "$(find "$root" | sort | sha256sum)"
   "$UDOCKER" -q run --nobanner --execmode=$mode c sh -c 'trap "echo got; exit 9" TERM; echo ready; while :; do sleep 0.1; done' > out.$mode 2>err.$mode & pid=$!
-  for _ in $(seq 100); do grep -q ready out.$mode && break; sleep 0.1; done
+  wait_for grep -q ready out.$mode
   kill -TERM $pid
   wait $pid
   check_same "$mode: SIGTERM reaches the program" 9 $?

@@ -68,7 +68,7 @@ check_same "nothing is left here either" "$before" "$(listing)"
 # signals, several runs, memory
 bundle wait -- sh -c 'trap "echo got; exit 9" TERM; echo ready; while :; do sleep 0.05; done'
 "$RUNC" run --direct --config wait/config.json > out & pid=$!
-for _ in $(seq 100); do grep -q ready out && break; sleep 0.05; done
+wait_for grep -q ready out
 rss() { awk '/^VmRSS/ {print $2}' "/proc/$1/status"; }
 child=$(pgrep -P $pid)
 ldd "$UDOCKER" 2>/dev/null | grep -q "=>" && limit=8192 || limit=2048  # shared libraries belong to a build with the host's libc only
@@ -79,9 +79,10 @@ kill -TERM $pid; wait $pid
 check_same "a signal is passed on" "9 got" "$? $(tail -1 out)"
 bundle long -- sleep 100
 "$RUNC" run --direct --config long/config.json & pid=$!
-sleep 0.3; child=$(pgrep -P $pid)
-kill -KILL $pid; wait $pid 2>/dev/null; sleep 0.3
-check_match "nothing survives the launcher" '^(Z|gone)' sh -c 'awk "/^State/ {print \$2}" "/proc/$0/status" 2>/dev/null || echo gone' "$child"
+wait_for pgrep -P $pid; child=$(pgrep -P $pid)
+kill -KILL $pid; wait $pid 2>/dev/null
+ended() { ! grep -q "^State:[[:space:]][^Z]" "/proc/$1/status" 2>/dev/null; }
+check "nothing survives the launcher" wait_for ended "$child"
 for i in 1 2 3 4 5 6; do bundle many$i "$(mounts "$WORK/dir:/many/$i")" -- sh -c "sleep 0.2; ls /many"; done
 out=$(for i in 1 2 3 4 5 6; do "$RUNC" run --direct --work-dir "$WORK" --config many$i/config.json & done; wait)
 check_same "six runs at once" "1 2 3 4 5 6" "$(echo "$out" | sort | xargs)"

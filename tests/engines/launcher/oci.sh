@@ -10,7 +10,8 @@ check_same "the pid file" "$(state c1 pid)" "$(cat pid)"
 check_status 1 "the same name twice" quietly ours create --bundle b c1
 check_same "the program does not run yet" 0 "$(tr '\0' ' ' < "/proc/$(cat pid)/cmdline" | grep -c sleep)"
 check "start" ours start c1
-for _ in $(seq 50); do [ "$(state c1 status)" = running ] && break; sleep 0.05; done
+is() { [ "$(state "$1" status)" = "$2" ]; }
+wait_for is c1 running
 check_same "running" running "$(state c1 status)"
 check_status 1 "start twice" ours start c1
 check_same "list" c1 "$(ours list -q)"
@@ -27,7 +28,7 @@ check_match "ps" 'sleep 100' ours ps c1
 check_match "ps as JSON" "^\[.*$(state c1 pid)" ours ps --format json c1
 check_status 1 "delete while running" ours delete c1
 check "kill" ours kill c1 KILL
-for _ in $(seq 50); do [ "$(state c1 status)" = stopped ] && break; sleep 0.05; done
+wait_for is c1 stopped
 check_same "stopped" stopped "$(state c1 status)"
 check_match "kill after the end" "container not running" ours kill c1 TERM
 check "delete" ours delete c1
@@ -40,13 +41,14 @@ check_same "run deletes its state" "" "$(ls state)"
 check_status 3 "run: status" sh -c '"$0" --root state run -b b3 r1' "$RUNC" "$(bundle b3 -- sh -c 'exit 3')"
 bundle sig -- sh -c 'trap "exit 44" USR1; echo ready; while :; do sleep 0.05; done'
 "$RUNC" --root state run -b sig s1 > sig.out & pid=$!
-for _ in $(seq 100); do grep -q ready sig.out && break; sleep 0.05; done
+wait_for grep -q ready sig.out
 kill -USR1 $pid; wait $pid
 check_same "run passes signals on" 44 $?
 check "run --detach" quietly ours run --detach --bundle b --pid-file pid d1
 check_same "goes on" running "$(state d1 status)"
 check "delete --force" ours delete --force d1
-check "kill --all" sh -c '"$0" --root state run -d -b b k1 >/dev/null 2>&1 && "$0" --root state kill --all k1 KILL && sleep 0.3 && "$0" --root state delete k1' "$RUNC"
+check "kill --all" sh -c '"$0" --root state run -d -b b k1 >/dev/null 2>&1 && "$0" --root state kill --all k1 KILL' "$RUNC"
+check "delete" wait_for ours delete k1
 
 # what cannot be is said by create, not by the program's end
 bundle limit 'p["rlimits"]=[{"type":"RLIMIT_NOFILE","soft":2000000000,"hard":2000000000}]' -- true
@@ -58,7 +60,7 @@ printf '#!/no/such/interpreter\n' > "$R/bin/broken"; chmod +x "$R/bin/broken"
 check "create: only the kernel knows" quietly ours create -b broken "w4$(bundle broken -- /bin/broken)"
 quietly ours delete --force w4
 bash -c '"$0" --root state create -b broken w5 2> late.err </dev/null >/dev/null' "$RUNC"; quietly ours start w5
-for _ in $(seq 100); do [ -s late.err ] && break; sleep 0.05; done
+wait_for test -s late.err
 check_match "start: the reason is on the program's standard error" "interpreter or loader is missing" cat late.err
 quietly ours delete --force w5; rm "$R/bin/broken"
 check_same "no state is left by any" "" "$(ls state)"
@@ -107,7 +109,8 @@ check_same "in their order, with the state" "$before;poststart h1 running True v
 hooked hooks none
 check "with create" quietly ours create -b hooks h1
 check_same "poststart comes later" "$before" "$(lines)"
-check "kill, delete" sh -c '"$0" --root state kill h1 KILL; for i in $(seq 100); do "$0" --root state delete h1 2>/dev/null && exit; sleep 0.05; done; exit 1' "$RUNC"
+check "kill" ours kill h1 KILL
+check "delete" wait_for ours delete h1
 check_same "poststop after kill" "$before;poststop h1 stopped False v hooks b" "$(lines)"
 hooked hooks createRuntime
 check_match "a failing hook ends it" "createRuntime hook .* failed with status 9" ours run -b hooks h1

@@ -70,11 +70,10 @@ check_match "closed standard input" "Bad file descriptor|can't dup2" sh -c '"$0"
 for n in 0 1 77 255; do check_status $n "status $n" run c sh -c "exit $n"; done
 check_status 137 "killed" run c sh -c 'kill -9 $$'
 check_status 2 "no such program" run c nosuch
-started() { for _ in $(seq 200); do grep -q ready out && return; sleep 0.05; done; }
 for s in TERM INT HUP QUIT USR1 USR2 R2:ALRM R2:37; do
   mode=R1; case $s in R2:*) mode=R2; s=${s#R2:} ;; esac
   rm -f out; env --default-signal=INT,QUIT "$UDOCKER" -q run --nobanner --execmode=$mode c sh -c "trap 'echo got $s; exit 9' $s; echo ready; for i in \$(seq 400); do sleep 0.05; done" > out & pid=$!
-  started; kill -$s $pid; wait $pid; check_same "SIG$s is passed on" "9 got $s" "$? $(tail -1 out)"
+  wait_for grep -q ready out; kill -$s $pid; wait $pid; check_same "SIG$s is passed on" "9 got $s" "$? $(tail -1 out)"
 done
 mode=R1
 check_same "twenty runs at once" "     20 5" "$(for i in $(seq 20); do (run -v "$V:/many/$i" c sh -c "test -e /many/$i/f && exit 5"; echo $?) & done | sort | uniq -c)"

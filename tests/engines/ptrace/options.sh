@@ -140,7 +140,7 @@ b = socket.socket(socket.AF_UNIX); b.connect("/tmp/name"); print(a.getsockname()
 done
 # The tracer's memory with 200 processes.
 "${on[@]}" sh -c 'for i in $(seq 200); do sleep 60 & done; echo ready; read x' < <(sleep 60) > ready & pid=$!
-for _ in $(seq 300); do [ -s ready ] && break; sleep 0.1; done
+wait_for test -s ready
 kib=$(awk '/^VmRSS/ {print $2}' "/proc/$pid/status")
 [ "${kib:-999999}" -lt 30000 ] && ok || fail "the tracer of 200 processes takes $kib KiB"
 kill $pid

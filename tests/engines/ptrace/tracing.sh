@@ -32,7 +32,7 @@ for how in listener stops P2; do
   for line in 'Breakpoint 1, square \(n=5\)' '#1 .* in main \(' '\$1 = 5' 'Thread 2 .*hit Breakpoint 1' '#1 .* in work \(' 'thread 25' 'exited with code 03'; do
     check_match "$how: gdb: $line" "$line" cat got.gdb
   done
-  check_match "$how: gdb -p" "name = '?.*sleep|exe = '.*sleep'" "${on[@]}" sh -c 'sleep 60 & gdb -nx -q -batch -p $! -ex "info proc" -ex detach 2>&1; kill $!'
+  check_match "$how: gdb -p" "name = '?.*sleep|exe = '.*sleep'" "${on[@]}" sh -c 'sleep 60 & until [ "$(cat /proc/$!/comm)" = sleep ]; do :; done; gdb -nx -q -batch -p $! -ex "info proc" -ex detach 2>&1; kill $!'
   check_output "$how: an auxiliary vector of the program's own" same "${on[@]}" python3 -c '
 import ctypes, struct
 value = ctypes.CDLL(None).getauxval; value.restype = ctypes.c_ulong
