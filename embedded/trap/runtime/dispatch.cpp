@@ -239,13 +239,13 @@ extern "C" void trap_on_sigsys(int signal, SigInfo* info, Frame* frame) {
   trap.frame = frame;
   trap.site = nullptr;
   frame->arguments(trap.arg);
-  frame->result() = static_cast<uint64_t>(trap.number);
+  frame->begin(*info);
   frame->result() = static_cast<uint64_t>(carry_out(trap));
 }
 
 extern "C" long trap_on_site(Site* site) {
   Trap trap;
-  trap.number = static_cast<long>(site->rax);
+  trap.number = site->number();
   trap.frame = nullptr;
   trap.site = site;
   site->arguments(trap.arg);

@@ -20,10 +20,4 @@ bool adopt_copy(const Copy& copy, uint64_t bias);
 // The guest's mmap of executable pages of a file.
 long on_mmap(const Trap& trap);
 
-// Where the guest goes on after a call that arrived from `pc`; the same address but for sites whose comparison the
-// stub repeats.
-uint64_t resume_address(uint64_t pc);
-// From there back to the site: what must be subtracted to make the call again.
-uint64_t site_size(uint64_t pc);
-
 }  // namespace udocker::trap

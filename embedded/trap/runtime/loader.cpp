@@ -1,5 +1,6 @@
 #include "embedded/trap/runtime/loader.hpp"
 
+#include "embedded/trap/runtime/arch.hpp"
 #include "embedded/trap/runtime/sys.hpp"
 
 #include <linux/mman.h>
@@ -7,11 +8,10 @@
 namespace udocker::trap {
 namespace {
 
-constexpr uint64_t kPage = 4096, kProgramArea = 0x555555554000;
 constexpr long kNoReplace = 0x100000;
 
-constexpr uint64_t down(uint64_t value) { return value & ~(kPage - 1); }
-constexpr uint64_t up(uint64_t value) { return down(value + kPage - 1); }
+inline uint64_t down(uint64_t value) { return value & ~(page_size - 1); }
+inline uint64_t up(uint64_t value) { return down(value + page_size - 1); }
 
 long map(uint64_t at, uint64_t size, long protection, long flags, int fd, uint64_t offset) {
   return call(__NR_mmap, static_cast<long>(at), static_cast<long>(size), protection, flags, fd, static_cast<long>(offset));
@@ -73,11 +73,11 @@ long map_image(int fd, Where where, uint64_t random, Image& image) {
   long at;
   if (!facts.relocatable) {
     at = in_order ? map_range(fd, first, span, low) : map_range(fd, {}, span, low);
-  } else if (facts.alignment > kPage) {
+  } else if (facts.alignment > page_size) {
     at = reserve(span, facts.alignment);
     in_order = false;
   } else {
-    at = where == Where::program_area ? map_range(fd, in_order ? first : guest::ElfSegment{}, span, kProgramArea + random * kPage) : -EEXIST;
+    at = where == Where::program_area ? map_range(fd, in_order ? first : guest::ElfSegment{}, span, kProgramArea + random * page_size) : -EEXIST;
     if (failed(at)) at = map_range(fd, in_order ? first : guest::ElfSegment{}, span, 0);
   }
   if (failed(at)) return at;

@@ -1,5 +1,7 @@
 #include "embedded/trap/runtime/process.hpp"
 
+#include "embedded/trap/runtime/arch.hpp"
+
 #include <linux/mman.h>
 
 #include <new>
@@ -10,7 +12,7 @@ namespace {
 [[gnu::section(".bss.1hot")]] alignas(Process) char storage[sizeof(Process)];
 
 // Wiped at fork, so that a child with memory of its own can be told from one without.
-struct alignas(4096) OwnerPage {
+struct alignas(kLargestPage) OwnerPage {
   int pid;
 };
 [[gnu::section(".bss.9owner")]] OwnerPage owner;
@@ -61,10 +63,9 @@ void give_up_root_fd() {
 
 // The counter says whether the kernel must be asked; no vDSO, which the guest may have unmapped.
 void keep_clock() {
-  constexpr uint64_t kMillisecond = 1u << 20;  // of the counters there are, a third of one to one
   constexpr long kMonotonicCoarse = 6;
   auto ticks = static_cast<uint64_t>(trap_ticks());
-  if (ticks - __atomic_load_n(&me().clock_read, __ATOMIC_RELAXED) < kMillisecond && !failed(static_cast<long>(ticks))) return;
+  if (ticks - __atomic_load_n(&me().clock_read, __ATOMIC_RELAXED) < ticks_per_millisecond() && !failed(static_cast<long>(ticks))) return;
   __atomic_store_n(&me().clock_read, ticks, __ATOMIC_RELAXED);
   int64_t time[2];
   if (call(__NR_clock_gettime, kMonotonicCoarse, address(time))) return;

@@ -1,8 +1,8 @@
 #include "embedded/trap/runtime/signals.hpp"
 
 #include "embedded/trap/runtime/abi.hpp"
-#include "embedded/trap/runtime/libraries.hpp"
 #include "embedded/trap/runtime/process.hpp"
+#include "embedded/trap/runtime/sites.hpp"
 
 #include <linux/mman.h>
 #include <linux/signal.h>
@@ -13,7 +13,6 @@ extern "C" {
 void trap_sigsys_entry();
 void trap_fault_entry();
 void trap_peek_entry();
-void trap_stack_return();
 }
 
 namespace udocker::trap {
@@ -100,7 +99,7 @@ long real_stack(const AltStack& wanted, const AltStack& current, AltStack& out) 
     if (ours) retire_stack(current.base - kPage);
     return 0;
   }
-  if (wanted.size < 2048) return -ENOMEM;
+  if (wanted.size < kSmallestStack) return -ENOMEM;
   uint64_t base = current.base - kPage;
   if (!ours) {
     long made = call(__NR_mmap, 0, kOwnStack + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -111,24 +110,6 @@ long real_stack(const AltStack& wanted, const AltStack& current, AltStack& out) 
   out.base = base + kPage;
   out.size = kOwnStack;
   return 0;
-}
-
-// The signal stack cannot be changed while a handler runs on it, and sigreturn does not change it then either: the
-// guest makes the call itself on its way back, at trap_stack_return.
-bool change_stack_later(Frame& frame, const AltStack& wanted) {
-  StackReturn back;
-  back.first = frame.reg[kRdi];
-  back.second = frame.reg[kRsi];
-  back.pc = frame.pc();
-  back.stack = wanted;
-  uint64_t sp = ((frame.sp() - 128) & ~uint64_t{15}) - sizeof back;
-  back.sp = frame.sp();
-  if (write_guest(sp, back)) return false;
-  frame.sp() = sp;
-  frame.reg[kRdi] = sp + offsetof(StackReturn, stack);
-  frame.reg[kRsi] = 0;
-  frame.pc() = entry(trap_stack_return);
-  return true;
 }
 
 AltStack shown_stack(const AltStack& real, uint64_t sp) {
@@ -234,7 +215,7 @@ long on_sigaltstack(const Trap& trap) {
     if (wanted.flags & ~(SS_ONSTACK | SS_DISABLE | static_cast<int>(SS_AUTODISARM))) return -EINVAL;
     if (long result = real_stack(wanted, current, real)) return result;
     if (trap.frame) {
-      if (!change_stack_later(*trap.frame, real)) return -EFAULT;
+      if (!change_stack_on_return(*trap.frame, real)) return -EFAULT;
     } else {
       long result = call(__NR_sigaltstack, address(&real), 0);
       if (failed(result)) return result;
@@ -287,7 +268,7 @@ long on_masked_wait(Slot* slot) {
 
 // The guest's frame is where its stack pointer is; the runtime's own instruction then takes it off.
 void return_from_handler(Frame* frame) {
-  uint64_t mask_at = frame->sp() + offsetof(Frame, mask), mask;
+  uint64_t mask_at = frame->sp() + kFrameOnReturn + offsetof(Frame, mask), mask;
   if (!read_guest(mask, mask_at) && (mask & kSysBit)) write_guest(mask_at, mask & ~kSysBit);
   frame->pc() = entry(trap_restorer);
 }
@@ -338,9 +319,8 @@ extern "C" uint64_t trap_on_peek(int signal, SigInfo* info, Frame* frame) {
     if (pc == entry(trap_final_end)) {
       frame->result() = static_cast<uint64_t>(-EINTR);
     } else {
-      frame->result() = static_cast<uint64_t>(trap.number);
       uint64_t back = frame->pc();
-      frame->pc() = trap.frame ? back - kCallSize : resume_address(back) - site_size(back);
+      frame->call_again(trap.number, trap.frame ? back - kCallSize : resume_address(back) - site_size(back));
     }
     if (slot->decision.extra_fd >= 0) call(__NR_close, slot->decision.extra_fd);
     release_slot(slot);

@@ -20,6 +20,9 @@ long on_masked_wait(Slot* slot);
 // The guest's own return from a handler: a mask its handler wrote must not block SIGSYS.
 void return_from_handler(Frame* frame);
 
+// Makes the guest's signal stack `wanted` once the handler for its call has returned.
+bool change_stack_on_return(Frame& frame, const AltStack& wanted);
+
 bool is_signal_call(long number);
 
 }  // namespace udocker::trap

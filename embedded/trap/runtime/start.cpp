@@ -18,9 +18,7 @@ extern "C" [[noreturn]] void trap_enter(uint64_t* stack, uint64_t entry);
 namespace udocker::trap {
 namespace {
 
-constexpr uint64_t kPage = 4096;
 constexpr long kNoReplace = 0x100000, kNoRandom = 0x40000;
-constexpr uint64_t kHasFsgsbase = 2;
 
 struct Auxiliary {
   uint64_t type, value;
@@ -104,7 +102,7 @@ bool map_stubs(int settings) {
 }
 
 void read_state(const Stack& stack, const guest::Text* words) {
-  me().fast_mark = (stack.aux(AT_HWCAP2) & kHasFsgsbase) != 0;
+  me().fast_mark = has_thread_mark(stack.aux(AT_HWCAP2));
   me().program = {terminated(words[kProgramGuestWord]), words[kProgramGuestWord].size};
   if (!(words[kRootWord] == "/")) me().root.assign(words[kRootWord]);
   const guest::View& view = *me().view;
@@ -246,9 +244,9 @@ extern "C" [[noreturn]] void trap_start(uint64_t* raw) {
     stack.set_aux(AT_EGID, identity.egid);
   }
   if (program.facts.executable_stack)
-    call(__NR_mprotect, static_cast<long>(reinterpret_cast<uint64_t>(raw) & ~(kPage - 1)), kPage,
+    call(__NR_mprotect, static_cast<long>(reinterpret_cast<uint64_t>(raw) & ~(page_size - 1)), page_size,
          PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN);
-  describe_memory(stack, program, program.end + (random[1] & 0x1fff) * kPage);
+  describe_memory(stack, program, program.end + (random[1] & 0x1fff) * page_size);
   if (first) {
     if (call(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) die("the kernel knows no PR_SET_NO_NEW_PRIVS");
     install(me().settings->filter_at, me().settings->filter_count);

@@ -1,4 +1,3 @@
-#if defined(__x86_64__)
 #include "embedded/trap/runtime/tracing.hpp"
 
 #include "embedded/trap/runtime/abi.hpp"
@@ -17,13 +16,7 @@ namespace udocker::trap {
 namespace {
 
 constexpr int kSeccompCode = 1;
-constexpr uint64_t kBreakpoint = 0xcc;
-
-struct Registers {
-  uint64_t word[27];
-  uint64_t& original_number() { return word[15]; }
-  uint64_t& pc() { return word[16]; }
-};
+constexpr uint64_t kGeneralRegisters = 1;  // NT_PRSTATUS
 
 // How a tracee was last let go, if not by PTRACE_CONT.
 struct Resumed {
@@ -57,7 +50,11 @@ constexpr int signal_of(int status) { return (status >> 8) & 0xff; }
 constexpr int event_of(int status) { return status >> 16; }
 constexpr int kStepped = SIGTRAP << 8 | 0x7f;
 
-bool registers_of(int pid, Registers& registers) { return ask(PTRACE_GETREGS, pid, 0, reinterpret_cast<uint64_t>(&registers)) == 0; }
+bool move_registers(long request, int pid, TraceeRegisters& registers) {
+  uint64_t vector[2] = {reinterpret_cast<uint64_t>(&registers), sizeof registers};
+  return ask(request, pid, kGeneralRegisters, reinterpret_cast<uint64_t>(vector)) == 0;
+}
+bool registers_of(int pid, TraceeRegisters& registers) { return move_registers(PTRACE_GETREGSET, pid, registers); }
 
 // Lets the tracee go and waits for it; false when it did not stop for this, and then `status` is what to report.
 bool resume(int pid, long request, int signal, int& status) {
@@ -73,21 +70,21 @@ void skip_start(int pid, int& status) {
   uint64_t at = reinterpret_cast<uint64_t>(trap_leave), text = 0;
   int now = status;
   if (ask(PTRACE_PEEKTEXT, pid, at, reinterpret_cast<uint64_t>(&text))) return;
-  if (ask(PTRACE_POKETEXT, pid, at, (text & ~uint64_t{0xff}) | kBreakpoint)) return;
-  Registers registers;
-  if (!resume(pid, PTRACE_CONT, 0, now) || !registers_of(pid, registers) || registers.pc() != at + 1) {
+  if (ask(PTRACE_POKETEXT, pid, at, (text & ~kBreakpointMask) | kBreakpoint)) return;
+  TraceeRegisters registers;
+  if (!resume(pid, PTRACE_CONT, 0, now) || !registers_of(pid, registers) || registers.pc() != at + kBehindBreakpoint) {
     status = now;
     return;
   }
   ask(PTRACE_POKETEXT, pid, at, text);
   registers.pc() = at;
-  ask(PTRACE_SETREGS, pid, 0, reinterpret_cast<uint64_t>(&registers));
+  move_registers(PTRACE_SETREGSET, pid, registers);
   if (!resume(pid, PTRACE_SINGLESTEP, 0, now)) status = now;
 }
 
 // A step over a call that is carried out in a handler ends behind the handler's return.
 void step_over(int pid, int& status) {
-  Registers registers;
+  TraceeRegisters registers;
   int signal = SIGSYS;
   for (bool returning = false;; signal = 0) {
     if (!resume(pid, PTRACE_SYSCALL, signal, status) || !registers_of(pid, registers)) return;
@@ -97,14 +94,14 @@ void step_over(int pid, int& status) {
       return;
     }
     if (returning) break;
-    returning = registers.original_number() == __NR_rt_sigreturn;
+    returning = registers.number() == __NR_rt_sigreturn;
   }
   status = kStepped;
 }
 
 // True when the tracer need not hear of it.
 bool hide(int pid, int& status) {
-  Registers registers;
+  TraceeRegisters registers;
   const Resumed* entry = find_resumed(pid);
   // Who stops at calls (strace) counts entries and exits: nothing may be left out.
   if (entry && entry->request == PTRACE_SYSCALL) return false;
@@ -159,4 +156,3 @@ long on_wait(Slot* slot) {
 }
 
 }  // namespace udocker::trap
-#endif
