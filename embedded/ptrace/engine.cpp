@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <utility>
 
 #include <fcntl.h>
 #include <linux/seccomp.h>
@@ -11,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,6 +32,22 @@ namespace {
 constexpr int kEventStop = 128;  // PTRACE_EVENT_STOP
 constexpr int kSyscallStop = SIGTRAP | 0x80;
 constexpr std::size_t kExtraKept = 64, kNamesKept = 256;
+constexpr unsigned long kSpecAllow = 4;  // SECCOMP_FILTER_FLAG_SPEC_ALLOW: the program trusts itself
+constexpr int kSysSeccomp = 1;           // SYS_SECCOMP
+constexpr long kStartAgain = 512;        // ERESTARTSYS, the first of its kind
+
+// A null program is looked at only after the flags: EFAULT means that they are known.
+bool filters_are_known() {
+  return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, kSpecAllow, nullptr) != 0 && errno == EFAULT;
+}
+
+// Whether a call of the set*id family asks for anything but 0.
+bool takes_ids(const guest::Row& row, const guest::Call& call) {
+  const int counts[] = {1, 1, 2, 2, 3, 3, 0, 0};
+  for (int i = 0; i < counts[row.detail]; ++i)
+    if (auto id = static_cast<uint32_t>(call.arg[i]); id != 0 && id != guest::kSameId) return true;
+  return false;
+}
 
 bool is_stop_signal(int signal) {
   return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
@@ -57,6 +75,7 @@ Engine::Engine(const guest::View& view, EngineOptions options)
   filter_.narrow_to = kNarrowStubAddress + kStubSize;
   placement_ = std::make_unique<Placement>(options_.place_tracees);
   filter_.engine_rows = true;
+  filter_.zero_ids = options_.seccomp && filters_are_known();
   if (options_.seccomp && options_.listen && listener_supported()) {
     filter_.notify = SECCOMP_RET_USER_NOTIF;
     notifier_ = std::make_unique<Notifier>(*this);
@@ -215,6 +234,9 @@ void Engine::on_stop(Tracee& tracee, int status, const rusage& usage) {
   int signal = WSTOPSIG(status), event = status >> 16;
   tracee.group_stopped = false;
   if (tracee.wait_state == WaitState::running) tracee.wait_state = WaitState::none;
+  if (tracee.own_open && status >> 8 == SIGSTOP && on_open_stop(tracee)) return;
+  if (std::exchange(tracee.opening, false) && status >> 8 == kSyscallStop) return on_open_entry(tracee);
+  if (tracee.own_ids && status >> 8 == SIGSYS && on_id_stop(tracee)) return;
   if (tracee.kicked || guest_tracing_.active()) {
     if (guest_tracing_.on_stop(tracee, status, usage)) return;
   }
@@ -242,7 +264,23 @@ void Engine::on_stop(Tracee& tracee, int status, const rusage& usage) {
   on_signal_stop(tracee, signal);
 }
 
-void Engine::on_signal_stop(Tracee& tracee, int signal) { resume(tracee, signal); }
+// A handler's frame may lie over our copies: what is interrupted gets its own arguments back before, as the frame keeps
+// them for starting the call again.
+void Engine::on_signal_stop(Tracee& tracee, int signal) {
+  Registers registers;
+  const guest::Decision& decision = tracee.decision;
+  if (options_.seccomp && decision.action == guest::Action::rewrite && registers.load(tracee.tid)) {
+    bool compat = tracee.call.abi == guest::Abi::i386;
+    long result = registers.result();
+    if (registers.number() == decision.number && registers.compat() == compat && result <= -kStartAgain && result >= -kStartAgain - 4) {
+      for (int i = 0; i < 6; ++i) registers.set_argument(i, tracee.call.arg[i], compat);
+      registers.set_number(tracee.call.number);
+      registers.set_result(result);
+      registers.store(tracee.tid);
+    }
+  }
+  resume(tracee, signal);
+}
 
 void Engine::inherit(Tracee& child, const Tracee& parent, uint64_t flags) {
   child.tgid = flags & CLONE_THREAD ? parent.tgid : child.tid;
@@ -251,6 +289,7 @@ void Engine::inherit(Tracee& child, const Tracee& parent, uint64_t flags) {
   child.place = flags & CLONE_FS ? parent.place : std::make_shared<Place>();
   if (!(flags & CLONE_FS)) child.place->root.assign(parent.place->root.text());
   child.identity = parent.identity;
+  child.own_ids = parent.own_ids;
   child.parent = flags & (CLONE_THREAD | CLONE_PARENT) ? parent.parent : parent.tgid;
   child.pinned = parent.pinned;
   child.own_mask = parent.own_mask;
@@ -285,6 +324,7 @@ void Engine::on_exec(Tracee& tracee) {
     if (old != tracees_.end()) {
       tracee.exec = std::move(old->second->exec);
       tracee.identity = old->second->identity;
+      tracee.own_ids = old->second->own_ids;
       tracee.place = old->second->place;
       tracee.in_call = old->second->in_call;
       if (last_ == old->second.get()) last_ = nullptr;
@@ -348,21 +388,103 @@ bool Engine::scratch_ready(Tracee& tracee, Registers& registers) {
     }
     return true;
   }
-  Registers mapping = registers;
-  const uint64_t arguments[] = {0, kScratchSlot * kScratchSlots, PROT_READ | PROT_WRITE,
-                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~uint64_t{0}, 0};
   constexpr long kMap2OfI386 = 192;
-  for (int i = 0; i < 6; ++i) mapping.set_argument(i, arguments[i], compat);
-  mapping.set_number(compat ? kMap2OfI386 : SYS_mmap);
-  mapping.store(tracee.tid);
+  insert_call(tracee, registers, Tracee::Inserted::memory, compat ? kMap2OfI386 : SYS_mmap,
+              {0, kScratchSlot * kScratchSlots, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~uint64_t{0}, 0});
+  return false;
+}
+
+void Engine::insert_call(Tracee& tracee, const Registers& registers, Tracee::Inserted what, long number, const uint64_t (&arguments)[6]) {
+  bool compat = registers.compat();
   tracee.call.number = registers.number();
   for (int i = 0; i < 6; ++i) tracee.call.arg[i] = registers.argument(i, compat);
-  tracee.mapping = 1;
-  tracee.in_call = true;
+  Registers changed = registers;
+  for (int i = 0; i < 6; ++i) changed.set_argument(i, arguments[i], compat);
+  changed.set_number(number);
+  changed.store(tracee.tid);
+  tracee.inserted = what;
   if (tracee.traced) tracee.traced->again = true;
-  tracee.skip_entry = old_order_ && options_.seccomp;
-  resume(tracee);
+  run_to_exit(tracee);
+}
+
+// The filter answers get*id as long as a thread's ids are the first ones. `others`: the call at hand may change them.
+// False: the filter for that is installed first.
+bool Engine::ids_ready(Tracee& tracee, const Registers& registers, bool others) {
+  if (!others || !filter_.zero_ids || tracee.own_ids) return true;
+  sock_filter program[64];
+  size_t count = guest::build_id_filter(view_, program, std::size(program));
+  uint64_t code = memory_.place_for(count * sizeof(sock_filter));
+  struct {
+    uint16_t count, pad[3];
+    uint64_t code;
+  } wide{static_cast<uint16_t>(count), {}, code};
+  struct {
+    uint16_t count, pad;
+    uint32_t code;
+  } narrow{static_cast<uint16_t>(count), 0, static_cast<uint32_t>(code)};
+  bool compat = registers.compat();
+  uint64_t head = memory_.place_for(sizeof wide);
+  long result = memory_.write(code, program, count * sizeof(sock_filter));
+  if (result == 0) result = compat ? memory_.write(head, &narrow, sizeof narrow) : memory_.write(head, &wide, sizeof wide);
+  if (count == 0 || result < 0) return true;
+  constexpr long kSeccompOfI386 = 354;
+  insert_call(tracee, registers, Tracee::Inserted::id_filter, compat ? kSeccompOfI386 : SYS_seccomp,
+              {SECCOMP_SET_MODE_FILTER, kSpecAllow, head, 0, 0, 0});
   return false;
+}
+
+// True: the stop was a get*id of a thread that has taken other ids.
+bool Engine::on_id_stop(Tracee& tracee) {
+  siginfo_t info{};
+  if (trace(PTRACE_GETSIGINFO, tracee.tid, 0, &info) != 0 || info.si_code != kSysSeccomp || info.si_errno != guest::kIdData) return false;
+  show_own_id(tracee);
+  tracee.kicked = false;
+  resume(tracee);
+  return true;
+}
+
+// True: the stop was the listener's, which wants the program to make its call again. Its entry stops then.
+bool Engine::on_open_stop(Tracee& tracee) {
+  siginfo_t info{};
+  Registers registers;
+  if (!registers.load(tracee.tid)) return false;
+  tracee.opening = registers.result() == -kStartAgain;
+  // Who sent a signal is lost when too many are queued.
+  bool ours = trace(PTRACE_GETSIGINFO, tracee.tid, 0, &info) == 0 && (info.si_pid == ::getpid() || info.si_pid == 0);
+  if (!tracee.opening && !ours) return false;
+  tracee.kicked = false;
+  if (tracee.opening) request(PTRACE_SYSCALL, tracee.tid);
+  else resume(tracee);
+  return true;
+}
+
+void Engine::on_open_entry(Tracee& tracee) {
+  Registers registers;
+  if (!registers.load(tracee.tid) || registers.compat()) return resume(tracee);
+  const guest::Row* row = guest::find_row(guest::kNativeAbi, registers.number());
+  if (!row || row->op != guest::Op::open) return resume(tracee);
+  if (!scratch_ready(tracee, registers)) return;
+  guest::Call& call = tracee.call;
+  call.abi = guest::kNativeAbi;
+  call.number = registers.number();
+  for (int i = 0; i < 6; ++i) call.arg[i] = registers.argument(i, false);
+  set_clock();
+  prepare_task(tracee, registers);
+  guest::translate(*task_, call, tracee.decision);
+  // Anything else is the listener's again.
+  if (tracee.decision.action == guest::Action::rewrite) apply(tracee, registers);
+  else resume(tracee);
+}
+
+void Engine::show_own_id(Tracee& tracee) {
+  Registers registers;
+  if (!tracee.own_ids || !registers.load(tracee.tid)) return;
+  const guest::Row* row = guest::find_row(registers.compat() ? guest::Abi::i386 : guest::kNativeAbi, registers.number());
+  if (!row || !guest::is_zero_id(view_, *row)) return;
+  const guest::Identity& id = tracee.identity;
+  const uint32_t ids[] = {id.ruid, id.euid, id.rgid, id.egid};
+  registers.set_result(static_cast<long>(ids[row->detail]));
+  registers.store(tracee.tid);
 }
 
 // An argument may still be our copy of a former call's, when that call is restarted or repeated.
@@ -420,6 +542,7 @@ void Engine::on_entry(Tracee& tracee) {
   set_clock();
   prepare_task(tracee, registers);
   if (row) replace_copies(tracee, *row, memory_);
+  if (row && row->op == guest::Op::set_id && !ids_ready(tracee, registers, takes_ids(*row, call))) return;
   guest::translate(*task_, call, tracee.decision);
   apply(tracee, registers);
 }
@@ -497,15 +620,16 @@ void Engine::on_exit(Tracee& tracee) {
   }
   tracee.in_call = false;
   bool waits = tracee.wait_state != WaitState::none;
-  if (!tracee.finishing && !tracee.restore && !tracee.force_result && !tracee.mapping && !waits) return leave_call(tracee);
+  if (!tracee.finishing && !tracee.restore && !tracee.force_result && tracee.inserted == Tracee::Inserted::none && !waits) return leave_call(tracee);
   Registers registers;
   if (!registers.load(tracee.tid)) return resume(tracee);
   if (waits) return guest_tracing_.wait_exit(tracee, registers);
-  if (tracee.mapping) {
-    tracee.mapping = 0;
-    long place = registers.result();
-    if (place < 0 && place > -4096) tracee.space->scratch_failed = true;
-    else tracee.space->scratch = static_cast<uint64_t>(place);
+  if (tracee.inserted != Tracee::Inserted::none) {
+    long result = registers.result();
+    if (tracee.inserted == Tracee::Inserted::id_filter) tracee.own_ids = true;
+    else if (result < 0 && result > -4096) tracee.space->scratch_failed = true;
+    else tracee.space->scratch = static_cast<uint64_t>(result);
+    tracee.inserted = Tracee::Inserted::none;
     for (int i = 0; i < 6; ++i) registers.set_argument(i, tracee.call.arg[i], registers.compat());
     registers.rewind(tracee.call.number);
     registers.store(tracee.tid);
@@ -538,6 +662,8 @@ void Engine::run_exec(Tracee& tracee, Registers& registers) {
   const guest::ExecPlan& plan = task_->plan;
   std::string requested = task_->input.c_str();
   if (requested.empty()) requested = plan.program_guest.c_str();
+  bool set_id = ((plan.mode & S_ISUID) && plan.uid) || ((plan.mode & S_ISGID) && plan.gid);
+  if (!ids_ready(tracee, registers, set_id)) return;
   ExecCall call = prepare_exec(tracee, memory_, plan, view_, options_.emulator, options_.emulator_args, stub_paths_,
                                requested, tracee.call.arg[path_arg + 1], compat);
   if (call.error < 0) return answer(tracee, registers, call.error);

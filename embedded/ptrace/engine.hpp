@@ -66,6 +66,12 @@ class Engine {
   void run_exec(Tracee& tracee, Registers& registers);
   void engine_call(Tracee& tracee, Registers& registers);
   bool scratch_ready(Tracee& tracee, Registers& registers);
+  void insert_call(Tracee& tracee, const Registers& registers, Tracee::Inserted what, long number, const uint64_t (&arguments)[6]);
+  bool ids_ready(Tracee& tracee, const Registers& registers, bool others);
+  bool on_id_stop(Tracee& tracee);
+  void show_own_id(Tracee& tracee);
+  bool on_open_stop(Tracee& tracee);
+  void on_open_entry(Tracee& tracee);
   void apply(Tracee& tracee, Registers& registers);
   void answer(Tracee& tracee, Registers& registers, long value);
   void keep_extra(int fd, const guest::Row& row);

@@ -156,6 +156,7 @@ bool GuestTracing::on_stop(Tracee& tracee, int status, const rusage& usage) {
       return true;
     }
     if (!entry) {
+      engine_.show_own_id(tracee);
       engine_.leave_call(tracee);
       return true;
     }

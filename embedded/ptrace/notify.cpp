@@ -151,9 +151,10 @@ void open_and_send(int listener, uint64_t id, const char* path, int flags) {
 
 }  // namespace
 
-void Notifier::open_for(uint64_t id, const guest::Call& call, const guest::Decision& decision, bool same_name, uint32_t type) {
+void Notifier::open_for(uint64_t id, Tracee& tracee, bool same_name, uint32_t type) {
+  const guest::Decision& decision = tracee.decision;
   const char* path = static_cast<const char*>(decision.blobs[0].data);
-  auto flags = static_cast<int>(call.arg[decision.row->path + 1]);
+  auto flags = static_cast<int>(tracee.call.arg[decision.row->path + 1]);
   if (type == 0) {
     struct stat stat;
     int how = flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
@@ -163,6 +164,13 @@ void Notifier::open_for(uint64_t id, const guest::Call& call, const guest::Decis
   if (type == S_IFCHR && same_name) return let_run(id);
   bool may_block = type == S_IFIFO || type == S_IFCHR;
   if (!may_block || (flags & (O_NONBLOCK | O_PATH))) return open_and_send(listener_, id, path, flags);
+  // What may wait is opened by the program itself, so that signals end the wait or not by the kernel's own rules. A stop
+  // that it cannot block makes it start the call again, with the name changed (Engine::on_open_stop).
+  if (!tracee.traced) {
+    constexpr long kStartAgain = 512;  // ERESTARTSYS
+    tracee.own_open = true;
+    if (::syscall(SYS_tgkill, tracee.tgid, tracee.tid, SIGSTOP) == 0) return reply(id, -kStartAgain);
+  }
   std::thread([listener = listener_, id, name = std::string(path), flags] { open_and_send(listener, id, name.c_str(), flags); }).detach();
 }
 
@@ -183,7 +191,13 @@ void Notifier::handle(const seccomp_notif& request) {
   task.place.root = tracee.place->root.text();
   task.identity = &tracee.identity;
   task.chroot_to = &tracee.place->root;
-  if (const guest::Row* row = guest::find_row(call.abi, call.number)) engine_.replace_copies(tracee, *row, memory_);
+  if (const guest::Row* row = guest::find_row(call.abi, call.number)) {
+    engine_.replace_copies(tracee, *row, memory_);
+    if (tracee.own_open && row->op == guest::Op::open && call.arg[row->path] != request.data.args[row->path]) {
+      tracee.own_open = false;
+      return let_run(request.id);
+    }
+  }
   guest::Decision& decision = tracee.decision;
   guest::translate(task, call, decision);
   if (decision.extra_fd >= 0) engine_.keep_extra(decision.extra_fd, *decision.row);
@@ -195,7 +209,7 @@ void Notifier::handle(const seccomp_notif& request) {
     case guest::Action::rewrite: {
       if (decision.row->op == guest::Op::open) {
         bool same_name = task.input.text() == task.first.host.text();
-        return open_for(request.id, call, decision, same_name, task.first.type);
+        return open_for(request.id, tracee, same_name, task.first.type);
       }
       // remove
       int flags = decision.row->detail == 1 ? AT_REMOVEDIR : 0;

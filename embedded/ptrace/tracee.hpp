@@ -54,7 +54,12 @@ struct Tracee {
   bool skip_entry = false;  // kernels before 4.8 report the entry after the seccomp stop
   bool finishing = false;  // finish() is due at the exit stop
   bool restore = false;    // arguments are put back at the exit stop
-  int mapping = 0;         // state of the scratch mapping call (see engine.cpp)
+  // A call of ours that runs before the one at hand: it maps memory for copies, or installs a filter.
+  enum class Inserted : uint8_t { none, memory, id_filter };
+  Inserted inserted = Inserted::none;
+  bool own_ids = false;    // has build_id_filter's program
+  bool own_open = false;   // opens a file itself that may make it wait: see Engine::on_open_stop
+  bool opening = false;    // the next entry is that call's
   int slot = -1;           // of Space::scratch
   std::shared_ptr<Space> space;
   std::shared_ptr<Place> place;

@@ -9,7 +9,7 @@ namespace udocker::guest {
 namespace {
 
 // What the program does with one number.
-enum class Way : uint8_t { pass, stop, notify, open, refuse_perm, refuse_nosys, if_arg, clone, prctl };
+enum class Way : uint8_t { pass, stop, notify, open, zero, refuse_perm, refuse_nosys, if_arg, clone, prctl };
 
 constexpr uint32_t kNamespaces = 0x7e020080;  // CLONE_NEW*: TIME USER PID NET IPC UTS CGROUP NS
 constexpr uint32_t kUntraced = 0x00800000;
@@ -76,6 +76,8 @@ class Builder {
     if (found->op == Op::clone || found->op == Op::unshare) return Way::clone;
     if (found->op == Op::prctl) return Way::prctl;
     if (found->traits & kOnlyPath) return Way::if_arg;
+    if (spec_.zero_ids && is_zero_id(*spec_.view, *found)) return Way::zero;
+    if (spec_.zero_ids && found->op == Op::set_id) return Way::stop;
     if (native && spec_.notify && answers(*spec_.view, *found)) {
       if (found->op != Op::open) return Way::notify;
       if (found->detail != 1) return Way::open;
@@ -142,6 +144,8 @@ class Builder {
         return refuse(EPERM);
       case Way::refuse_nosys:
         return refuse(ENOSYS);
+      case Way::zero:
+        return program_.error(0);
       case Way::clone:
         program_.load(arg_low(0));
         program_.add(BPF_JMP | BPF_JSET | BPF_K, kNamespaces | kUntraced, 1, 0);
@@ -230,6 +234,37 @@ bool answers(const View& view, const Row& row) {
     default:
       return false;
   }
+}
+
+bool is_zero_id(const View& view, const Row& row) {
+  return row.op == Op::get_id && view.has(kFakeIds) && (row.detail < 2 ? view.uid : view.gid) == 0;
+}
+
+size_t build_id_filter(const View& view, sock_filter* out, size_t capacity) {
+  Program program(out, capacity);
+  size_t count = 0;
+  const Row* rows = all_rows(&count);
+  auto table = [&](Abi abi, uint32_t machine) {
+    program.load(kArch);
+    size_t jump = program.size();
+    program.add(BPF_JMP | BPF_JEQ | BPF_K, machine);
+    program.load(kNumber);
+    for (size_t i = 0; i < count; ++i) {
+      int16_t number = rows[i].number[static_cast<size_t>(abi)];
+      if (number < 0 || !is_zero_id(view, rows[i])) continue;
+      program.add(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(number), 0, 1);
+      program.ret(SECCOMP_RET_TRAP | kIdData);
+    }
+    program.at(jump).jf = static_cast<uint8_t>(program.size() - jump - 1);
+  };
+#if defined(__x86_64__)
+  table(Abi::x86_64, AUDIT_ARCH_X86_64);
+  table(Abi::i386, AUDIT_ARCH_I386);
+#else
+  table(Abi::aarch64, AUDIT_ARCH_AARCH64);
+#endif
+  program.ret(SECCOMP_RET_ALLOW);
+  return program.fits() ? program.size() : 0;
 }
 
 size_t build_filter(const FilterSpec& spec, sock_filter* out, size_t capacity) {

@@ -17,6 +17,9 @@ struct FilterSpec {
   // and for opens that make no file; 0: not at all.
   uint32_t notify = 0;
   bool engine_rows = false;    // stop at kOnlyEngine rows too
+  // get*id of an emulated root are answered by the program; the engine then puts build_id_filter's on top of it in threads
+  // that take other ids. Calls that change ids come by `stop`.
+  bool zero_ids = false;
   bool compat = true;          // x86_64: also stop 32-bit calls by their own table; else they get ENOSYS
   // Calls whose instruction pointer lies in [allow_from, allow_to) pass whatever they are; both 0: no such range.
   // narrow_*: the same for calls by the 32-bit table.
@@ -34,6 +37,14 @@ bool stops(const FilterSpec& spec, const Row& row);
 
 // True if translate only ever answers this call, lets it pass, or (open, remove) gives one complete host path.
 bool answers(const View& view, const Row& row);
+
+// True if the call is one that zero_ids concerns.
+bool is_zero_id(const View& view, const Row& row);
+
+// The program for a thread whose ids are not those it began with: get*id trap with kIdData, all else is left to the
+// programs before it. Returns its length, or 0.
+inline constexpr uint32_t kIdData = 0x7564;
+size_t build_id_filter(const View& view, sock_filter* out, size_t capacity);
 
 // Writes the program; returns its length, or 0 when it does not fit into `capacity`.
 // Order: number first, then instruction pointer, so that calls which always pass stay in the kernel's action bitmap.

@@ -12,6 +12,8 @@ mkdir -p root/dev root/probe/in root/tmp
 echo secret > out/outside && chmod 777 out/outside
 outside=$(sha256sum out/outside; stat -c '%a %s %Y' out/outside)
 check "build the probe" cc -static -O1 -o root/probe/probe "$here/probe.c"
+check "build the FIFO's openers" cc -static -pthread -O1 -o root/probe/fifo "$here/fifo.c"
+fifo=$(root/probe/fifo "$WORK/fifo")
 check "build the probe of numbers" cc -static -O1 -o root/probe/numbers "$here/numbers.c"
 cp root/probe/probe root/probe/in/file
 ln -s /probe/in/file root/probe/link
@@ -42,6 +44,18 @@ for how in listener stops P2; do
   check_output "$how: emulated root" "0 0" "${on[@]}" -0 sh -c 'echo $(id -u) $(id -g)'
   check_output "$how: emulated user" "33 34" "${on[@]}" -i 33:34 sh -c 'echo $(id -u) $(id -g)'
   check_output "$how: changed ids" "42 42" "${on[@]}" -0 perl -e '$) = "42 42"; $( = 42; $> = 42; $< = 42; exec "sh", "-c", "echo \$(id -u) \$(id -g)"'
+  check_output "$how: every id after every change" "0000 0080 0070 7770 7777 7777 7777 7777" "${on[@]}" -0 python3 -c '
+import os, signal, subprocess, threading
+def ids(): return "%d%d%d%d" % (os.getuid(), os.geteuid(), os.getgid(), os.getegid())
+seen = [ids()]; os.seteuid(8); os.seteuid(0); os.setegid(8)
+seen.append("00%d0" % os.getegid()); os.setresgid(7, 0, 0); seen.append(ids()); os.setresuid(7, 7, 7)
+seen.append(ids()[:3] + "0"); os.setegid(7); seen.append(ids())
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGSYS}); seen.append(ids())
+t = threading.Thread(target=lambda: seen.append(ids())); t.start(); t.join()
+seen.append(subprocess.run(["python3", "-c", "import os; print(%r %% (os.getuid(), os.geteuid(), os.getgid(), os.getegid()), end=str())" % "%d%d%d%d"], stdout=subprocess.PIPE).stdout.decode())
+print(*seen)'
+  check_output "$how: ids of a set-id program" "0 42 0 43" "${on[@]}" -0 --owners "$WORK/setid" sh -c 'cp /usr/bin/python3 /tmp/p && chown 42:43 /tmp/p && chmod 6755 /tmp/p && /tmp/p -c "import os; print(os.getuid(), os.geteuid(), os.getgid(), os.getegid())"; rm /tmp/p'
+  check_output "$how: what ends the wait for a FIFO's other end" "$fifo" timeout 120 "${on[@]}" /probe/fifo /tmp/fifo
   check_status 1 "$how: ids cannot be taken back" "${on[@]}" -0 perl -e '$> = 42; $< = 42; $< = 0; exit($< == 0 ? 0 : 1)'
   check_output "$how: kernel release" "9.8.7" "${on[@]}" -k 9.8.7 uname -r
   check_output "$how: chroot inside" "/ tmp" "${on[@]}" -0 sh -c 'mkdir -p /tmp/r/tmp /tmp/r/bin; cp /probe/probe /tmp/r/bin/; chroot /tmp/r /bin/probe exit && cd /tmp/r && echo / $(ls -d tmp); rm -r /tmp/r'
