@@ -25,10 +25,13 @@ ln -s anywhere root/probe/other
 printf '#!/probe/anywhere word\n' > root/probe/script
 chmod +x root/probe/script
 
-for how in listener stops P2; do
+check "build what refuses" cc -o refusing "$here/refusing.c"
+# old: without PTRACE_GET_SYSCALL_INFO, as before Linux 5.3.
+for how in listener stops P2 old; do
   on=(./udocker-proot --kill-on-exit -b /dev -b /proc -r "$WORK/root" -w /)
   [ $how = stops ] && on+=(--no-listener)
-  [ $how = P2 ] && on+=(--no-seccomp)
+  [ $how = P2 ] || [ $how = old ] && on+=(--no-seccomp)
+  [ $how = old ] && on=(./refusing "101:0x420e" "${on[@]}")
   for kind in static dynamic; do
     cp -f root/probe/probe-$kind root/probe/in/file
     check_match "$how, $kind: no call escapes, none is wrongly refused" " 0 bad$" "${on[@]}" /probe/probe-$kind "$WORK/out/outside"

@@ -56,30 +56,15 @@ sentence 1 "no working directory" "working directory /none" "${on[@]}" -w /none 
 sentence 1 "a bad port" "not guest:host ports" "${on[@]}" -p 99999:1 true
 sentence 1 "bad ids" "not uid:gid" "${on[@]}" -i someone true
 sentence 1 "an option without its value" "needs a value" ./udocker-proot -r
-# refusing NUMBER command...: with that system call refused
-cat > refusing.c <<'C'
-#include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stdlib.h>
-#include <sys/prctl.h>
-#include <unistd.h>
-int main(int count, char **words) {
-    struct sock_filter code[] = {{0x20, 0, 0, 0}, {0x15, 0, 1, (unsigned)atoi(words[1])}, {6, 0, 0, SECCOMP_RET_ERRNO | EPERM}, {6, 0, 0, SECCOMP_RET_ALLOW}};
-    struct sock_fprog program = {4, code};
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (count < 3 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) return 99;
-    execvp(words[2], words + 2);
-    return 98;
-}
-C
-cc -o refusing refusing.c
+cc -o refusing "$here/refusing.c"
 number() { printf '#include <sys/syscall.h>\nSYS_%s\n' "$1" | cc -E -P - | tail -1; }
 sentence 1 "no ptrace" "does not allow ptrace.*try another execution mode" ./refusing "$(number ptrace)" "${on[@]}" true
 check_output "without pidfd_getfd" hello ./refusing "$(number pidfd_getfd)" "${on[@]}" echo hello
 check_output "without process_vm_readv" 'NAME="musl test"' ./refusing "$(number process_vm_readv)" "${on[@]}" cat /etc/os-release
 check_output "without process_vm_writev" 'NAME="musl test"' ./refusing "$(number process_vm_writev)" "${on[@]}" cat /etc/os-release
 check_output "without seccomp(2)" 'NAME="musl test"' ./refusing "$(number seccomp)" "${on[@]}" cat /etc/os-release
+# Kernels before 5.3 have no PTRACE_GET_SYSCALL_INFO.
+check_output "without the request for a call's facts" hello ./refusing "$(number ptrace):0x420e" "${on[@]}" echo hello
 check_output "without memfd_create's sealing or sched_setaffinity" hello ./refusing "$(number sched_setaffinity)" "${on[@]}" echo hello
 
 # As udocker runs it.
