@@ -5,7 +5,7 @@ import sys
 import tempfile
 import unittest
 
-faulthandler.dump_traceback_later(280, exit=True)
+faulthandler.dump_traceback_later(1480, exit=True)
 from test import support
 
 support.verbose = False

@@ -35,13 +35,13 @@ in_chroot() {
   local who=$1 as
   shift
   [ "$who" = root ] && as=-r || as="-U --map-current-user --keep-caps"
-  timeout 600 unshare $as -m --pid --fork --kill-child sh -c '
+  timeout 1600 unshare $as -m --pid --fork --kill-child sh -c '
     for d in dev sys; do mount --rbind /$d "$0/$d"; done; mount -t proc proc "$0/proc" 2>/dev/null || mount --rbind /proc "$0/proc"
     exec python3 -c "import ctypes, os, sys; os.chroot(sys.argv[1]); os.chdir(\"/\"); ctypes.CDLL(None).prctl(47, 4, 0, 0, 0); os.execv(\"/bin/sh\", [\"sh\", \"/suites/guest\"] + sys.argv[2:])" "$0" "$@"' "$root" "$@" </dev/null
 }
 reference_of() { case $1 in F*) echo user ;; *) echo root ;; esac; }
 container() { case $1 in F2|F3|F4) echo c$1 ;; *) echo c ;; esac; }
-in_mode() { local mode=$1; shift; timeout 900 "$UDOCKER" -q run --nobanner --execmode=$mode $(container $mode) /bin/sh /suites/guest "$@" </dev/null; }
+in_mode() { local mode=$1; shift; timeout 1600 "$UDOCKER" -q run --nobanner --execmode=$mode $(container $mode) /bin/sh /suites/guest "$@" </dev/null; }
 # known MODE SUITE ID: expected.txt says so
 known() {
   local m s i reason
