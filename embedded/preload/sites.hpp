@@ -6,12 +6,27 @@
 
 namespace udocker::preload {
 
-inline constexpr uint32_t kMaxSites = 64, kSiteTables = 5, kStubs = 128;
+inline constexpr uint32_t kMaxSites = 96, kSiteTables = 5, kStubs = 128;
+
+// Functions of a libc whose calls inside it come to us.
+enum Callee : uint16_t {
+  kCancellable,  // glibc from 2.41 on: the function for system calls that can be cancelled
+  kOpen,         // musl's open and fopen, and its hidden way of opening a file with the caller's FILE and buffer
+  kOpenStream,
+  kOpenInPlace,
+  kCallees,
+};
+
+// What lies at a site: `mov $number,%eax; syscall`, `syscall; cmp $-4096,%rax`, `syscall; mov %rax,%rdi`, or a call of or
+// jump to one of the functions above.
+enum class SiteKind : uint16_t { number_first, compare_next, move_next, callee };
+inline constexpr uint8_t kSiteSize[] = {7, 8, 5, 5};
 
 struct Site {
   uint32_t address;  // of its first byte, in the library
-  uint16_t number;   // 0: in eax
-  uint16_t size;     // 7: `mov $number,%eax; syscall`, 8: `syscall; cmp $-4096,%rax`, 5: a call of the function below
+  uint16_t number;   // for SiteKind::callee the Callee, otherwise 0: in eax
+  SiteKind kind;
+  uint32_t size() const { return kSiteSize[static_cast<uint16_t>(kind)]; }
 };
 
 enum class SiteOwner : uint32_t { none, glibc, musl, loader, other };
@@ -20,7 +35,7 @@ struct SiteTable {
   SiteOwner owner;
   uint32_t count;
   uint64_t code_address, code_size;  // the executable segment of the library
-  uint64_t cancel_target;            // glibc's function for calls that can be cancelled, from 2.41 on
+  uint64_t callees[kCallees];        // their addresses
   Site sites[kMaxSites];
 };
 

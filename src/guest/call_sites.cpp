@@ -17,15 +17,15 @@ uint32_t word_at(const unsigned char* at) {
 bool is_call(const unsigned char* at) { return at[0] == 0x0f && at[1] == 0x05; }
 
 // Was a wanted number loaded in the bytes before, with no other call between?
-bool loads_number(const unsigned char* code, uint64_t at, bool (*wanted)(uint32_t)) {
-  for (uint64_t back = 5; back <= 32 && back <= at; ++back) {
+bool loads_number(const unsigned char* code, uint64_t at, bool (*wanted)(uint32_t), uint64_t range = 32) {
+  for (uint64_t back = 5; back <= range && back <= at; ++back) {
     if (is_call(code + at - back)) return false;
     if (code[at - back] == 0xb8 && wanted(word_at(code + at - back + 1))) return true;
   }
   return false;
 }
 
-uint32_t list_sites(const unsigned char* code, uint64_t size, bool (*wanted)(uint32_t), CallSite* found, uint32_t capacity) {
+uint32_t list_sites(const unsigned char* code, uint64_t size, bool (*wanted)(uint32_t), CallSite* found, uint32_t capacity, bool musl) {
   uint32_t count = 0;
   for (uint64_t at = 0; at + 8 <= size && count < capacity; ++at) {
     const unsigned char* here = code + at;
@@ -34,6 +34,8 @@ uint32_t list_sites(const unsigned char* code, uint64_t size, bool (*wanted)(uin
       if (wanted(word_at(here - 4))) found[count++] = {at - 5, word_at(here - 4), 0, 7, false};
     } else if (here[2] == 0x48 && here[3] == 0x3d && loads_number(code, at, wanted)) {
       found[count++] = {at, 0, word_at(here + 4), 8, false};
+    } else if (musl && here[2] == 0x48 && here[3] == 0x89 && here[4] == 0xc7 && here[5] == 0xe8 && loads_number(code, at, wanted, 64)) {
+      found[count++] = {at, 0, 0, 5, false};
     }
   }
   return count;
@@ -96,8 +98,8 @@ void drop_jump_targets(const unsigned char* code, uint64_t size, CallSite* found
 }  // namespace
 
 uint32_t find_call_sites(const unsigned char* code, uint64_t size, bool (*wanted)(uint32_t number), CallSite* found,
-                         uint32_t capacity) {
-  const uint32_t count = list_sites(code, size, wanted, found, capacity);
+                         uint32_t capacity, bool musl) {
+  const uint32_t count = list_sites(code, size, wanted, found, capacity, musl);
   drop_jump_targets(code, size, found, count);
   return count;
 }

@@ -45,7 +45,7 @@ extern "C" __attribute__((visibility("hidden"))) const char* udocker_preload_dl_
   if (!name || !has_slash(name) || !active() || state.loader_hooked) return name;
   Mapped m;
   if (map_path(sys::kAtCwd, name, Follow::yes, Guess::no, m) < 0 || m.path == name) return name;
-  return keep_text(text_of(m.path));
+  return keep_text(text_of(for_libc(m)));
 }
 extern "C" __attribute__((visibility("hidden"))) Function udocker_preload_next_dlopen() { return NEXT("dlopen"); }
 

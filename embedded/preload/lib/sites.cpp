@@ -13,7 +13,12 @@ __attribute__((visibility("hidden"))) uint64_t udocker_preload_resume[udocker::p
 extern struct r_debug _r_debug __attribute__((weak));
 extern struct r_debug* _dl_debug_addr __attribute__((weak));
 extern ElfW(Dyn) _DYNAMIC[] __attribute__((weak, visibility("hidden")));
-extern "C" __attribute__((visibility("hidden"))) const unsigned char udocker_preload_stubs[];
+extern "C" {
+__attribute__((visibility("hidden"))) extern const unsigned char udocker_preload_stubs[];
+__attribute__((visibility("hidden"))) void udocker_preload_open();
+__attribute__((visibility("hidden"))) void udocker_preload_fopen();
+__attribute__((visibility("hidden"))) void udocker_preload_fopen_in_place();
+}
 #endif
 
 namespace udocker::preload {
@@ -34,9 +39,10 @@ namespace {
 
 constexpr size_t kStubSize = 16;
 constexpr uint16_t kUnixFamily = 1;
+constexpr uint64_t kMoves = uint64_t{1} << 63;  // in udocker_preload_resume: the result goes to rdi too
 uint16_t numbers[kStubs];
-using Cancellable = long (*)(long, long, long, long, long, long, long);
-Cancellable cancellable;
+using Callees = long (*)(long, long, long, long, long, long, long);
+Callees callees[kCallees];
 uint32_t stubs_used;
 const SiteTable* known_tables;
 
@@ -82,20 +88,26 @@ long answer(long number, const SavedRegisters& r) {
   }
 }
 
+template <size_t size>
+bool begins(const unsigned char* at, const unsigned char (&code)[size]) {
+  for (size_t i = 0; i < size; ++i)
+    if (at[i] != code[i]) return false;
+  return true;
+}
+
 bool matches(const unsigned char* at, const Site& site, const SiteTable& table) {
-  if (site.size == 5) {
-    int32_t distance;
-    __builtin_memcpy(&distance, at + 1, sizeof distance);
-    return at[0] == 0xe8 && site.address + 5 + static_cast<uint64_t>(static_cast<int64_t>(distance)) == table.cancel_target;
+  constexpr unsigned char kCompare[] = {0x0f, 0x05, 0x48, 0x3d, 0x00, 0xf0, 0xff, 0xff}, kMove[] = {0x0f, 0x05, 0x48, 0x89, 0xc7};
+  switch (site.kind) {
+    case SiteKind::number_first:
+      return at[0] == 0xb8 && at[1] == (site.number & 0xff) && at[2] == site.number >> 8 && !at[3] && !at[4] && at[5] == 0x0f && at[6] == 0x05;
+    case SiteKind::compare_next: return begins(at, kCompare);
+    case SiteKind::move_next: return begins(at, kMove);
+    case SiteKind::callee: break;
   }
-  if (site.size == 8) {
-    constexpr unsigned char kCode[] = {0x0f, 0x05, 0x48, 0x3d, 0x00, 0xf0, 0xff, 0xff};
-    for (size_t i = 0; i < sizeof kCode; ++i)
-      if (at[i] != kCode[i]) return false;
-    return true;
-  }
-  return site.size == 7 && at[0] == 0xb8 && at[1] == (site.number & 0xff) && at[2] == site.number >> 8 && !at[3] && !at[4] &&
-         at[5] == 0x0f && at[6] == 0x05;
+  int32_t distance;
+  __builtin_memcpy(&distance, at + 1, sizeof distance);
+  return site.kind == SiteKind::callee && (at[0] == 0xe8 || at[0] == 0xe9) && site.number < kCallees &&
+         site.address + 5 + static_cast<uint64_t>(static_cast<int64_t>(distance)) == table.callees[site.number];
 }
 
 // The executable segment of a loaded object is the one the table was made for, byte for byte where it matters.
@@ -117,12 +129,18 @@ bool fits(const SiteTable& table, const link_map* map) {
 }
 
 // In place of glibc's function for calls that can be cancelled, which gives a C result and sets errno.
-long through_libc(long a, long b, long c, long d, long, long) { return cancellable(a, b, c, d, 0, 0, __NR_openat); }
-extern "C" long udocker_preload_cancel(long a, long b, long c, long d, long e, long f, long number) {
+long through_libc(long a, long b, long c, long d, long, long) { return callees[kCancellable](a, b, c, d, 0, 0, __NR_openat); }
+long cancellable(long a, long b, long c, long d, long e, long f, long number) {
   if (number == __NR_openat && needs_us(pointer<const char*>(b))) return open_at(through_libc, true, a, b, c, d);
   if (number == __NR_connect && b && c > 3 && *pointer<const uint16_t*>(b) == kUnixFamily && needs_us(pointer<const char*>(b + 2)))
     return c_result(emulate(__NR_connect, a, b, c));
-  return cancellable(a, b, c, d, e, f, number);
+  return callees[kCancellable](a, b, c, d, e, f, number);
+}
+
+const void* in_place_of(uint16_t callee) {
+  const void* const ours[kCallees] = {reinterpret_cast<const void*>(cancellable), reinterpret_cast<const void*>(udocker_preload_open),
+                                      reinterpret_cast<const void*>(udocker_preload_fopen), reinterpret_cast<const void*>(udocker_preload_fopen_in_place)};
+  return ours[callee];
 }
 
 bool patch(const SiteTable& table, uintptr_t base) {
@@ -148,14 +166,14 @@ bool patch(const SiteTable& table, uintptr_t base) {
   for (uint32_t k = 0; k < table.count; ++k) {
     const Site& site = table.sites[k];
     auto* at = reinterpret_cast<unsigned char*>(base + site.address);
-    if (site.size == 5) {
-      const auto ours = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(&udocker_preload_cancel) - (reinterpret_cast<uintptr_t>(at) + 5));
+    if (site.kind == SiteKind::callee) {
+      const auto ours = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(in_place_of(site.number)) - (reinterpret_cast<uintptr_t>(at) + 5));
       __builtin_memcpy(at + 1, &ours, sizeof ours);
       continue;
     }
     const uint32_t index = stubs_used++;
     numbers[index] = site.number;
-    udocker_preload_resume[index] = reinterpret_cast<uintptr_t>(at) + site.size;
+    udocker_preload_resume[index] = (reinterpret_cast<uintptr_t>(at) + site.size()) | (site.kind == SiteKind::move_next ? kMoves : 0);
     const uint64_t distance = stub(index) - (reinterpret_cast<uintptr_t>(at) + 5);
     uint64_t code;
     __builtin_memcpy(&code, at, sizeof code);
@@ -163,7 +181,8 @@ bool patch(const SiteTable& table, uintptr_t base) {
     __builtin_memcpy(at, &code, sizeof code);
   }
   // All namespaces of a process have the same libc, but not at the same place.
-  if (table.cancel_target && !cancellable) cancellable = reinterpret_cast<Cancellable>(base + table.cancel_target);
+  for (int i = 0; i < kCallees; ++i)
+    if (table.callees[i] && !callees[i]) callees[i] = reinterpret_cast<Callees>(base + table.callees[i]);
   sys::call(__NR_mprotect, static_cast<long>(first), size, kRead | kExecute);
   return true;
 }
@@ -173,6 +192,26 @@ bool patch(const SiteTable& table, uintptr_t base) {
 extern "C" __attribute__((visibility("hidden"), used)) long udocker_preload_hooked(uint32_t index, uint32_t number,
                                                                                  const SavedRegisters* registers) {
   return answer(numbers[index] ? numbers[index] : number, *registers);
+}
+
+// In place of musl's functions where it calls them itself, by way of sites_entry.S.
+extern "C" __attribute__((visibility("hidden"), used)) long udocker_preload_opens(long path, long flags, long mode) {
+  if (needs_us(pointer<const char*>(path))) return open_at(NEXT("open"), false, sys::kAtCwd, path, flags, mode);
+  return callees[kOpen](path, flags, mode, 0, 0, 0, 0);
+}
+template <Callee callee>
+static long open_stream(long path, long a, long b, long c) {
+  Mapped m;
+  m.path = pointer<const char*>(path);
+  if (needs_us(m.path))
+    if (const long error = map_path(sys::kAtCwd, m.path, Follow::yes, Guess::no, m); error < 0) return set_errno(static_cast<int>(-error)), 0;
+  return callees[callee](word(m.path), a, b, c, 0, 0, 0);
+}
+extern "C" __attribute__((visibility("hidden"), used)) long udocker_preload_fopens(long path, long mode) {
+  return open_stream<kOpenStream>(path, mode, 0, 0);
+}
+extern "C" __attribute__((visibility("hidden"), used)) long udocker_preload_fopens_in_place(long path, long file, long buffer, long size) {
+  return open_stream<kOpenInPlace>(path, file, buffer, size);
 }
 
 void hook_call_sites(const SiteTable* tables) {

@@ -48,9 +48,56 @@ common:
     pop %rdi
     pop %rcx
     lea 128(%rsp), %rsp
-    cmp $-4096, %rax
+    btr $63, %rcx
+    jnc 1f
+    mov %rax, %rdi
+1:  cmp $-4096, %rax
     jmp *%rcx
     .cfi_endproc
+
+    // Functions that the libc calls in place of its own. A libc optimised as a whole may count on registers that the own
+    // one leaves alone.
+    .macro instead name, function
+    .globl \name
+    .hidden \name
+    .type \name, @function
+\name:
+    .cfi_startproc
+    push %rbp
+    .cfi_def_cfa_offset 16
+    .cfi_offset %rbp, -16
+    mov %rsp, %rbp
+    .cfi_def_cfa_register %rbp
+    push %rdi
+    push %rsi
+    push %rdx
+    push %rcx
+    push %r8
+    push %r9
+    push %r10
+    push %r11
+    sub $512, %rsp
+    fxsave64 (%rsp)
+    call \function
+    fxrstor64 (%rsp)
+    add $512, %rsp
+    pop %r11
+    pop %r10
+    pop %r9
+    pop %r8
+    pop %rcx
+    pop %rdx
+    pop %rsi
+    pop %rdi
+    pop %rbp
+    .cfi_def_cfa %rsp, 8
+    ret
+    .cfi_endproc
+    .size \name, .-\name
+    .endm
+    instead udocker_preload_open, udocker_preload_opens
+    instead udocker_preload_fopen, udocker_preload_fopens
+    instead udocker_preload_fopen_in_place, udocker_preload_fopens_in_place
     .section .note.GNU-stack, "", @progbits
 #else
     .section .note.GNU-stack, "", %progbits
