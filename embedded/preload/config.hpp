@@ -7,6 +7,7 @@ namespace udocker::preload {
 
 #define UDOCKER_PL_CONFIG "UDOCKER_PL_CONFIG="    // Header and view, as hexadecimal text
 #define UDOCKER_PL_ARGV0 "UDOCKER_PL_ARGV0="      // argv[0] as the program shall see it
+#define UDOCKER_PL_NAME "UDOCKER_PL_NAME="        // name of the process, where the kernel would show another one
 #define UDOCKER_PL_PROGRAM "UDOCKER_PL_PROGRAM="  // guest path of the program
 #define UDOCKER_PL_SKIP "UDOCKER_PL_SKIP="        // bytes of the library path that are the guest's own
 #define UDOCKER_PL_UDOCKER "UDOCKER_PL_UDOCKER="  // host path of udocker, for F4 and for static programs

@@ -38,6 +38,11 @@ inline size_t text_size(const char* text) {
   return size;
 }
 inline Text text_of(const char* text) { return {text, text_size(text)}; }
+inline Text base_name(Text path) {
+  size_t start = path.size;
+  while (start > 0 && path[start - 1] != '/') --start;
+  return path.from(start);
+}
 inline bool has_slash(const char* text) {
   for (; *text; ++text)
     if (*text == '/') return true;
@@ -152,7 +157,9 @@ inline size_t environment_room(const Context& context, char** envp, const guest:
   return size;
 }
 
-inline void make_environment(const Context& context, char** out, char** envp, const guest::ExecPlan& plan, const char* argv0, bool real, Writer& texts) {
+// `name`: what the process shall be called, where that is not the name of the file executed.
+inline void make_environment(const Context& context, char** out, char** envp, const guest::ExecPlan& plan, const char* argv0, Text name, bool real,
+                             Writer& texts) {
   Wanted wanted;
   for (char** at = envp; at && *at; ++at) {
     bool own = false;
@@ -181,14 +188,14 @@ inline void make_environment(const Context& context, char** out, char** envp, co
   }
   *out++ = texts.finish();
   // Loaders changed by setup may read either: the name is not always a text that could be changed.
-  const Text names[] = {"LD_LIBRARY_PATH=", "LD_LIBRARY_REAL="};
+  const Text lists[] = {"LD_LIBRARY_PATH=", "LD_LIBRARY_REAL="};
   size_t skip = 0;
-  for (const Text& name : names) {
-    if (!real && &name != names) break;
+  for (const Text& list : lists) {
+    if (!real && &list != lists) break;
     texts.begin();
-    texts.add(name);
+    texts.add(list);
     if (wanted.libraries) add_host_list(context, texts, text_of(wanted.libraries + 16), ":;");
-    skip = texts.written() - name.size;
+    skip = texts.written() - list.size;
     texts.add(text_of(context.library_path));
     *out++ = texts.finish();
   }
@@ -205,6 +212,12 @@ inline void make_environment(const Context& context, char** out, char** envp, co
   texts.add(UDOCKER_PL_ARGV0);
   texts.add(text_of(argv0));
   *out++ = texts.finish();
+  if (!name.empty()) {
+    texts.begin();
+    texts.add(UDOCKER_PL_NAME);
+    texts.add(name);
+    *out++ = texts.finish();
+  }
   if (context.udocker[0]) {
     texts.begin();
     texts.add(UDOCKER_PL_UDOCKER);
@@ -236,10 +249,7 @@ inline bool patch_program(const Context& context, const guest::ExecPlan& plan) {
 
 // A dynamic loader started by hand, as ldd does it: a static program by its headers.
 inline bool is_loader(const guest::ExecPlan& plan) {
-  const Text path = plan.program_guest.text();
-  size_t start = path.size;
-  while (start > 0 && path[start - 1] != '/') --start;
-  const Text name = path.from(start);
+  const Text name = base_name(plan.program_guest.text());
   return plan.program_elf.relocatable && (name.starts_with("ld-") || name.starts_with("ld.so") || name.starts_with("ld64."));
 }
 
@@ -393,10 +403,13 @@ long with_program(const Context& context, int dir, const char* path, char** argv
       out[at] = const_cast<char*>(found.host.c_str());
   }
 
-  const size_t room = environment_room(context, envp, plan, argv0);
+  const char* file = through_loader ? plan.interpreter.c_str() : plan.program.c_str();
+  Text name = base_name(empty ? plan.program_guest.text() : text_of(path));
+  if (name == base_name(text_of(file))) name = {};
+  const size_t room = environment_room(context, envp, plan, argv0) + name.size;
   Writer texts(static_cast<char*>(__builtin_alloca(room)), room);
-  make_environment(context, env, envp, plan, argv0, context.has(kLoaderReal) && !is_musl(plan.interpreter.text()), texts);
-  return run(Program{through_loader ? plan.interpreter.c_str() : plan.program.c_str(), out, env});
+  make_environment(context, env, envp, plan, argv0, name, context.has(kLoaderReal) && !is_musl(plan.interpreter.text()), texts);
+  return run(Program{file, out, env});
 }
 
 }  // namespace udocker::preload

@@ -191,20 +191,13 @@ void set_names(const char* argv0) {
   set_pointer("__progname_full", argv[0]);
 }
 
-void set_comm() {
-  const char* base = state.program;
-  for (const char* at = state.program; *at; ++at)
-    if (*at == '/') base = at + 1;
-  if (*base) sys::call(__NR_prctl, kSetName, word(base));
-}
-
 __attribute__((constructor)) void construct() {
   set_up();
   if (!state.view || !&environ || !environ) return;
   close_cache();
   const char* argv0 = find_variable(UDOCKER_PL_ARGV0);
   if (argv0 && state.has(kThroughLoader)) set_names(keep_text(text_of(argv0)));
-  if (state.has(kThroughLoader)) set_comm();
+  if (const char* name = find_variable(UDOCKER_PL_NAME)) sys::call(__NR_prctl, kSetName, word(name));
   clean_environment();
 }
 

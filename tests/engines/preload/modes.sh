@@ -8,6 +8,24 @@ root=$("$UDOCKER" inspect -p c)
 dir=$(dirname "${root:?no root}")
 tree() { (cd "$root" && { find . -printf '%p %y %m %l %s %T@\n' | sort; find . -type f -readable -print0 | sort -z | xargs -0 sha256sum; } | sha256sum); }
 before=$(tree)
+# Names of processes: a program called by a link, scripts, and an argv[0] of the caller's choice.
+mkdir names && ln -s /bin/cat names/called-by-a-link
+printf '#!/bin/sh -e\ncat /proc/$$/comm; tr "\\0" " " </proc/$$/cmdline; echo; echo $0\n' >names/a-script-of-a-long-name
+cat >names/all <<'END'
+/tmp/called-by-a-link /proc/self/comm /proc/self/cmdline | tr '\0' ' '; echo
+/tmp/a-script-of-a-long-name 1 '2 3'
+exec -a 'any name' /bin/cat /proc/self/comm /proc/self/cmdline | tr '\0' ' '; echo
+exec -a short readlink /proc/self/exe
+END
+chmod +x names/a-script-of-a-long-name
+names="called-by-a-lin
+/tmp/called-by-a-link /proc/self/comm /proc/self/cmdline 
+a-script-of-a-l
+/bin/sh -e /tmp/a-script-of-a-long-name 1 2 3 
+/tmp/a-script-of-a-long-name
+cat
+any name /proc/self/comm /proc/self/cmdline 
+/usr/bin/readlink"
 for mode in P2 F1 F2 F3 F4 R1 F3 F1 P1 F4 F2 T1; do
   check "setup $mode" "$UDOCKER" -q setup --execmode=$mode c
   case $mode in
@@ -16,6 +34,7 @@ for mode in P2 F1 F2 F3 F4 R1 F3 F1 P1 F4 F2 T1; do
       python3 -c 'import sys; d = open(sys.argv[1], "rb").read(); i = d.find(b"/lib64/ld-linux"); print(d[d.rfind(b"\0", 0, i) + 1:d.find(b"\0", i)].decode())' "$root/usr/bin/env" ;;
   esac
   check_output "$mode: a program runs" "Debian" "$UDOCKER" -q run --nobanner c sh -c '. /etc/os-release; echo ${NAME%% *}'
+  check_output "$mode: names of processes" "$names" "$UDOCKER" -q run --nobanner -v "$WORK/names:/tmp" c bash /tmp/all
 done
 check "setup F3" "$UDOCKER" -q setup --execmode=F3 c
 run() { "$UDOCKER" -q run --nobanner "$@"; }
