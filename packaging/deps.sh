@@ -44,6 +44,6 @@ if [ "$(id -u)" != 0 ]; then
 fi
 echo "installing: $lack" >&2
 export DEBIAN_FRONTEND=noninteractive
-apt="$as_root apt-get -qq -o DPkg::Lock::Timeout=600"
+apt="$as_root apt-get -qq -o DPkg::Lock::Timeout=600 -o Acquire::Retries=5"
 $apt update >&2 || true
 $apt install -y --no-install-recommends $lack >&2

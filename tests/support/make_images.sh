@@ -17,13 +17,20 @@ mirror() { apt-get indextargets --format '$(SITE) $(CODENAME)' 'Created-By: Pack
 site=$(mirror)
 mode=root
 [ "$(id -u)" = 0 ] || mode=unshare
+# debian LOG ARGUMENT...: mmdebstrap, three times at most, as a mirror may fail for a moment
+debian() {
+  local log=$1; shift
+  for _ in 1 2 3; do mmdebstrap --quiet --mode=$mode --aptopt='Acquire::Retries "5"' "$@" 2>"$log" && return; sleep 5; done
+  tail -5 "$log" >&2
+  return 1
+}
 
 for suite in bookworm trixie bullseye; do
   [ -e "$dir/$suite.tar" ] && continue
   echo "making test image $suite" >&2
-  mmdebstrap --quiet --mode=$mode --variant=minbase --include=gcc,libc6-dev,make,python3,perl,git,file,ca-certificates \
+  debian "$dir/$suite.log" --variant=minbase --include=gcc,libc6-dev,make,python3,perl,git,file,ca-certificates \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
-    "$suite" "$dir/.new.$suite.tar" "deb $site $suite main" 2>"$dir/$suite.log" || { tail -5 "$dir/$suite.log" >&2; exit 1; }
+    "$suite" "$dir/.new.$suite.tar" "deb $site $suite main"
   mv "$dir/.new.$suite.tar" "$dir/$suite.tar"
 done
 
@@ -50,8 +57,8 @@ if [ ! -e "$dir/mpi.tar" ]; then
   echo "making test image mpi" >&2
   suite=$(. /etc/os-release; echo "$VERSION_CODENAME")
   libraries=$(dpkg-query -W -f '${Package}\n' 'libopenmpi[0-9]*' 'libmpich[0-9]*' | grep -v dev | paste -sd,)
-  mmdebstrap --quiet --mode=$mode --variant=extract --include=base-files,dash,coreutils,libc-bin,openmpi-common,$libraries \
-    "$suite" "$work/mpi.tar" "deb $site $suite main" 2>"$dir/mpi.log" || { tail -5 "$dir/mpi.log" >&2; exit 1; }
+  debian "$dir/mpi.log" --variant=extract --include=base-files,dash,coreutils,libc-bin,openmpi-common,$libraries \
+    "$suite" "$work/mpi.tar" "deb $site $suite main"
   mv "$work/mpi.tar" "$dir/mpi.tar"
 fi
 
