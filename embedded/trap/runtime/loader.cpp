@@ -73,12 +73,16 @@ long map_image(int fd, Where where, uint64_t random, Image& image) {
   long at;
   if (!facts.relocatable) {
     at = in_order ? map_range(fd, first, span, low) : map_range(fd, {}, span, low);
-  } else if (facts.alignment > page_size) {
-    at = reserve(span, facts.alignment);
-    in_order = false;
   } else {
-    at = where == Where::program_area ? map_range(fd, in_order ? first : guest::ElfSegment{}, span, kProgramArea + random * page_size) : -EEXIST;
-    if (failed(at)) at = map_range(fd, in_order ? first : guest::ElfSegment{}, span, 0);
+    uint64_t alignment = facts.alignment > page_size ? facts.alignment : page_size;
+    uint64_t place = (kProgramArea + random * page_size + alignment - 1) & ~(alignment - 1);
+    at = where == Where::program_area ? map_range(fd, in_order ? first : guest::ElfSegment{}, span, place) : -EEXIST;
+    if (failed(at) && alignment > page_size) {
+      at = reserve(span, alignment);
+      in_order = false;
+    } else if (failed(at)) {
+      at = map_range(fd, in_order ? first : guest::ElfSegment{}, span, 0);
+    }
   }
   if (failed(at)) return at;
   image.bias = static_cast<uint64_t>(at) - low;
