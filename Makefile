@@ -69,7 +69,7 @@ FREE     := -std=c++20 $(WARN) -Isrc -I. -O2 -g1 -ffreestanding -fno-exceptions 
             -mgeneral-regs-only -ffunction-sections -fdata-sections -fno-builtin -U_FORTIFY_SOURCE \
             -DUDOCKER_FREESTANDING -ffile-prefix-map=$(CURDIR)=. -MMD -MP
 ifeq ($(ARCH),aarch64)
-FREE := $(filter-out -fcf-protection=none,$(FREE)) -mno-outline-atomics
+FREE := $(patsubst -fcf-protection=none,-mbranch-protection=none,$(FREE)) -mno-outline-atomics
 endif
 
 SRC      := $(filter-out src/main.cpp,$(wildcard src/*/*.cpp))
@@ -77,7 +77,7 @@ APPLETS  := $(wildcard applets/*.cpp)
 EMBEDDED := $(wildcard embedded/*/*.cpp)
 PROGRAMS := $(wildcard embedded/*/main.cpp)
 ifeq ($(CONFIG),release)
-TRAP_SRC := $(if $(filter x86_64,$(ARCH)),$(wildcard embedded/trap/runtime/*.cpp embedded/trap/runtime/*.S))
+TRAP_SRC := $(wildcard embedded/trap/runtime/*.cpp embedded/trap/runtime/*.S)
 PRE_SRC  := $(wildcard embedded/preload/lib/*.cpp embedded/preload/lib/*.S)
 endif
 UNIT     := $(wildcard tests/unit/*/*_test.cpp tests/unit/*.cpp)
@@ -169,7 +169,7 @@ sanitized: ## build the fuzz targets and the unit tests with sanitizers
 	$(Q)$(MAKE) CONFIG=asan fuzzers build/asan/unit_tests && $(MAKE) CONFIG=tsan build/tsan/unit_tests
 test: ready-test ## build, then pass the tests: checks of the tree, unit tests, end-to-end suites
 	$(Q)$(MAKE) check-layers all $(B)/unit_tests && $(if $(SUITES),,tests/toolchain/smoke.sh $(TARGET) && $(MAKE) sanitized &&) CONFIG=$(CONFIG) tests/run $(SUITES)
-test-aarch64: ready-aarch64 ## the aarch64 build: unit tests under qemu-user, modes P F R in a virtual machine (three minutes)
+test-aarch64: ready-aarch64 ## the aarch64 build: unit tests under qemu-user, modes P T F R in a virtual machine (four minutes)
 	$(Q)$(MAKE) TARGET=aarch64-linux-musl all build/release-aarch64-linux-musl/unit_tests && tests/aarch64/run
 RELEASES := x86_64-linux-musl aarch64-linux-musl
 release: ready-release ## make the packages of both architectures in build/packages

@@ -90,6 +90,18 @@ void new_processes(Program& program) {
   program.on(SYS_clone3, [&] { program.ret(SECCOMP_RET_ERRNO | ENOSYS); });
 }
 
+// ARM's kernel takes a first argument that looks like one of its own restart codes, -516 to -512, for one when it delivers
+// SIGSYS. Of the calls that stop only a wait for such a process group has one.
+void group_waits(Program& program) {
+  program.on(SYS_wait4, [&] {
+    program.load(low(0));
+    program.add(BPF_JMP | BPF_JGE | BPF_K, static_cast<std::uint32_t>(-516), 0, 2);
+    program.add(BPF_JMP | BPF_JGT | BPF_K, static_cast<std::uint32_t>(-512), 1, 0);
+    program.allow();
+    program.stop();
+  });
+}
+
 void root_descriptor(Program& program, std::uint32_t number) {
   auto guard = [&](long call, int argument) {
     program.on(call, [&] {
@@ -158,6 +170,7 @@ std::vector<sock_filter> make_filter(const guest::View& view, Patch patch, int r
       program.on(number, [&] { program.ret(SECCOMP_RET_ERRNO | 0); });
     }
   }
+  if constexpr (guest::kNativeAbi == guest::Abi::aarch64) group_waits(program);
   if (root_fd >= 0) root_descriptor(program, static_cast<std::uint32_t>(root_fd));
   if (patch == Patch::yes) {
     program.on(SYS_mmap, [&] {

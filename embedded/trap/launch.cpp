@@ -73,9 +73,9 @@ std::string find_guest_program(Lookup& look, const std::string& name) {
   throw Error(cat("cannot execute ", name, ": ", std::strerror(static_cast<int>(-error))), error == -ENOENT ? 127 : 126);
 }
 
-// Without a folder to keep copies in, the engine works without them (T2).
+// Without a folder to keep copies in, or where none are made, the engine works without them (T2).
 std::string usable_cache(const std::string& folder) {
-  if (folder.empty()) return "";
+  if (folder.empty() || !host::kTrapPatches) return "";
   try {
     make_directories(folder);
     return real_path(folder);
@@ -160,6 +160,9 @@ void hold_root(const char* root, int number) {
 
 int launch(const cli::ViewOptions& options, const Folders& folders, const std::vector<std::string>& words) {
   const Settings* outer = find_outer();
+  if constexpr (kMachine == guest::kMachineAarch64)
+    if (!host::has_trap_addresses())
+      throw NotSupported("the trap engine needs 47 bits of addresses, and this kernel gives programs fewer", "use execution mode P1");
   RuntimeFile runtime = outer ? runtime_of(*outer) : unpack_runtime(folders.lib);
   std::unique_ptr<TempDir> stand_ins;
   std::string tmp = options.tmp_dir.empty() ? "/tmp" : options.tmp_dir;

@@ -1,6 +1,7 @@
 #include "engine/auto_mode.hpp"
 
 #include "host/blob.hpp"
+#include "host/self.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/json.hpp"
@@ -23,8 +24,8 @@ struct Needs {
 const std::vector<Needs>& needs_table() {
   static const std::vector<Needs> table = {
       {Mode::R1, {Ability::user_namespace, Ability::mount_namespace}},
-      {Mode::T1, {Ability::seccomp_filter, Ability::seccomp_trap}, true},
-      {Mode::T2, {Ability::seccomp_filter, Ability::seccomp_trap}, true},
+      {Mode::T1, {Ability::seccomp_filter, Ability::seccomp_trap, Ability::high_addresses}, true},
+      {Mode::T2, {Ability::seccomp_filter, Ability::seccomp_trap, Ability::high_addresses}, true},
       {Mode::P1, {Ability::ptrace, Ability::seccomp_trace}},
       {Mode::P2, {Ability::ptrace}},
       {Mode::R2, {Ability::user_namespace, Ability::mount_namespace, Ability::ptrace, Ability::seccomp_trace}},
@@ -70,8 +71,11 @@ std::vector<ModeReport> judge_modes(const std::vector<host::Probe>& probes, bool
       if (const auto& probe = find(ability); !probe.works) lack(describe(probe));
     const auto &files = find(Ability::own_files), &memory = find(Ability::memory_exec);
     if (row.executes_own_file && !files.works && !memory.works) lack(cat(describe(files), ", ", describe(memory)));
-    if (row.mode == Mode::T1 && report.works && !files.works) report.note = cat("as T2, for want of ", describe(files));
-    if (family_of(row.mode) == Family::trap && host::blob::trap_runtime().empty()) lack("the trap engine, which is for x86_64");
+    if (family_of(row.mode) == Family::trap && host::blob::trap_runtime().empty()) lack("the trap engine, which this build does not carry");
+    if (row.mode == Mode::T1 && report.works) {
+      if (!host::kTrapPatches) report.note = "as T2, for patched copies are made on x86_64 only";
+      else if (!files.works) report.note = cat("as T2, for want of ", describe(files));
+    }
     if (row.mode == Mode::S1 && !apptainer_installed) lack("apptainer or singularity");
     reports.push_back(std::move(report));
   }

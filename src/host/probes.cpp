@@ -185,6 +185,10 @@ void try_memory_exec() {
   must(::syscall(SYS_execveat, fd, "", argv, envp, AT_EMPTY_PATH));
 }
 
+void try_high_addresses() {
+  if (!has_trap_addresses()) finish(ENOMEM);
+}
+
 int try_own_files(const std::string& folder) {
   try {
     make_directories(folder);
@@ -235,6 +239,7 @@ constexpr Row kRows[] = {
     {Ability::id_ranges, "ranges of user ids", nullptr, "the package uidmap and a line for you in /etc/subuid and /etc/subgid"},
     {Ability::memory_exec, "executing from memory", try_memory_exec, "vm.memfd_noexec below 2"},
     {Ability::own_files, "a folder for executable files", nullptr, "a place for UDOCKER_LIB that you may write to, on a file system mounted without noexec"},
+    {Ability::high_addresses, "addresses of 47 bits", try_high_addresses, "on ARM a kernel with CONFIG_ARM64_VA_BITS of 47 or more"},
 };
 
 const Row& row_of(Ability ability) { return kRows[static_cast<std::size_t>(ability)]; }

@@ -19,8 +19,9 @@ enum class Ability {
   id_ranges,        // newuidmap and an entry in /etc/subuid
   memory_exec,      // executing from a memfd
   own_files,        // files of ours can be kept in a folder and mapped executable
+  high_addresses,   // programs have 47 bits of addresses
 };
-inline constexpr int kAbilities = static_cast<int>(Ability::own_files) + 1;
+inline constexpr int kAbilities = static_cast<int>(Ability::high_addresses) + 1;
 
 struct Probe {
   Ability ability{};

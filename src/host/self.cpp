@@ -29,6 +29,14 @@ bool inside_trap_engine() {
   return ::mincore(reinterpret_cast<void*>(kTrapSettingsAt), 4096, &resident) == 0;
 }
 
+bool has_trap_addresses() {
+  constexpr std::size_t kSize = 4096;
+  auto* behind = reinterpret_cast<void*>(kTrapSettingsAt + (1ul << 28));
+  void* got = ::mmap(behind, kSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (got != MAP_FAILED) ::munmap(got, kSize);
+  return got == behind;
+}
+
 void require_proc() {
   if (::access("/proc/self/fd", F_OK) != 0)
     throw NotSupported("running a container needs /proc, and it is not mounted here", "mount it, or enter a place that has it");

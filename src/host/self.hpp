@@ -12,6 +12,14 @@ std::string self_path();
 // Where every process of the trap engine (T modes) maps its container's settings.
 inline constexpr unsigned long kTrapSettingsAt = 0x7e9010000000;
 bool inside_trap_engine();
+// The addresses it needs exist: the kernel gives programs 47 bits or more, which on ARM is a matter of its configuration.
+bool has_trap_addresses();
+// T1's patched copies are made on this processor; else T1 works as T2.
+#if defined(__x86_64__)
+inline constexpr bool kTrapPatches = true;
+#else
+inline constexpr bool kTrapPatches = false;
+#endif
 
 // Throws NotSupported when /proc is not mounted: every engine finds programs, descriptors and processes through it.
 void require_proc();

@@ -29,6 +29,8 @@ struct SigInfo {
 
 #if defined(__x86_64__)
 #include "embedded/trap/runtime/arch_x86_64.hpp"
+#elif defined(__aarch64__)
+#include "embedded/trap/runtime/arch_aarch64.hpp"
 #else
 #error "the trap runtime knows no such processor"
 #endif

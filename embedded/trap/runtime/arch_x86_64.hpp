@@ -47,6 +47,8 @@ inline constexpr uint64_t kSmallestStack = 2048;  // sigaltstack refuses smaller
 inline constexpr uint64_t page_size = 4096, kLargestPage = 4096;
 inline constexpr uint64_t kProgramArea = 0x555555554000;  // relocatable programs begin here or, by chance, higher
 
+inline void note_page_size(uint64_t) {}
+
 // A value that differs between threads of a process; vfork children have their parent's.
 inline uint64_t thread_mark(bool fast) {
   uint64_t base = 0;

@@ -170,6 +170,7 @@ long attempt(Slot* slot) {
   const Trap& trap = *slot->trap;
   long result;
   if (is_open(trap.number) && open_at_once(slot, result)) return result;
+  slot->call.abi = guest::kNativeAbi;  // slots come as zeroed pages
   slot->call.number = trap.number;
   for (int i = 0; i < 6; ++i) slot->call.arg[i] = trap.arg[i];
   result = translated(slot);

@@ -320,7 +320,7 @@ extern "C" uint64_t trap_on_peek(int signal, SigInfo* info, Frame* frame) {
       frame->result() = static_cast<uint64_t>(-EINTR);
     } else {
       uint64_t back = frame->pc();
-      frame->call_again(trap.number, trap.frame ? back - kCallSize : resume_address(back) - site_size(back));
+      frame->call_again(trap.number, trap.frame ? back - kCallSize : site_before(back));
     }
     if (slot->decision.extra_fd >= 0) call(__NR_close, slot->decision.extra_fd);
     release_slot(slot);

@@ -33,11 +33,8 @@ bool is_hot(uint32_t number);
 // `count` sites so far are counted on. Returns the stubs' size, 0 when there is no site.
 size_t patch_sites(const Code& code, uint32_t region, unsigned char* stubs, size_t capacity, uint32_t* count);
 
-// Where the guest goes on after a call that arrived from `pc`; the same address but for sites whose comparison the
-// stub repeats.
-uint64_t resume_address(uint64_t pc);
-// From there back to the site: what must be subtracted to make the call again.
-uint64_t site_size(uint64_t pc);
+// The site whose call goes on at `pc` (in a stub where that repeats the site's comparison).
+uint64_t site_before(uint64_t pc);
 
 inline constexpr uint32_t kMaxSites = 220;
 inline constexpr size_t kStubSize = 64;

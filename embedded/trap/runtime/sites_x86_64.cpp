@@ -93,15 +93,13 @@ size_t patch_sites(const Code& code, uint32_t region, unsigned char* stubs, size
   return used ? stubs_at + used * kStubSize : 0;
 }
 
-uint64_t resume_address(uint64_t pc) {
-  if (pc - kStubsAt >= kStubWindow) return pc;
+uint64_t site_before(uint64_t pc) {
+  if (pc - kStubsAt >= kStubWindow) return pc - 7;
   // The second half of a stub, see write_stub: cmp (6), mov $table (10), mov bias(%rcx) (7), lea offset(%rcx).
   auto* code = reinterpret_cast<const unsigned char*>(pc);
   auto value = [&](size_t at) { return static_cast<uint32_t>(code[at] | code[at + 1] << 8 | code[at + 2] << 16 | code[at + 3] << 24); };
-  return *reinterpret_cast<const uint64_t*>(kSiteTableAt + value(19)) + value(26);
+  return *reinterpret_cast<const uint64_t*>(kSiteTableAt + value(19)) + value(26) - 8;
 }
-
-uint64_t site_size(uint64_t pc) { return resume_address(pc) == pc ? 7 : 8; }
 
 }  // namespace udocker::trap
 #endif

@@ -215,6 +215,7 @@ extern "C" [[noreturn]] void trap_start(uint64_t* raw) {
   make_me();
   guest::Text words[kStartWords];
   if (!split_words(stack.words, words, kStartWords)) die("this program is the runtime of udocker-trap and is started by it");
+  note_page_size(stack.aux(AT_PAGESZ));
   bool first = !words[kFirstWord].empty();
   int settings = map_settings(words[kSettingsWord]);
   read_state(stack, words);

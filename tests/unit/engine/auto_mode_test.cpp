@@ -1,6 +1,7 @@
 #include "engine/auto_mode.hpp"
 
 #include "host/blob.hpp"
+#include "host/self.hpp"
 #include "util/file.hpp"
 
 #include <gtest/gtest.h>
@@ -40,11 +41,12 @@ TEST(AutoMode, TrapEngineNeedsSomePlaceForItsFile) {
       if (each.mode == mode) return each;
     return ModeReport{};
   };
-  EXPECT_EQ(report({}, Mode::T1).note, "");
+  EXPECT_EQ(report({}, Mode::T1).note.empty(), host::kTrapPatches);
   EXPECT_NE(report({Ability::own_files}, Mode::T1).note, "");
   EXPECT_EQ(report({Ability::own_files}, Mode::T2).note, "");
   EXPECT_TRUE(report({Ability::memory_exec}, Mode::T1).works);
   EXPECT_FALSE(report({Ability::memory_exec, Ability::own_files}, Mode::T2).works);
+  EXPECT_FALSE(report({Ability::high_addresses}, Mode::T1).works);
 }
 TEST(AutoMode, CacheServesTheSameHostAndBrokenCachesDoNoHarm) {
   TempDir dir("/tmp", "probes");

@@ -1,3 +1,4 @@
+#if defined(__x86_64__)
 #include "embedded/trap/runtime/libraries.hpp"
 
 #include "embedded/trap/runtime/process.hpp"
@@ -235,3 +236,4 @@ long on_mmap(const Trap& trap) {
 }
 
 }  // namespace udocker::trap
+#endif
