@@ -8,6 +8,8 @@
 #include <lzma.h>
 #include <mbedtls/ctr_drbg.h>
 #include <mbedtls/entropy.h>
+#include <mbedtls/gcm.h>
+#include <mbedtls/ssl.h>
 #include <mbedtls/x509_crt.h>
 #include <picojson.h>
 #include <pthread.h>
@@ -16,6 +18,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <clocale>
 #include <cstdio>
@@ -185,6 +188,69 @@ void check_tls(const char* bundle) {
   }
 }
 
+std::vector<unsigned char> from_hex(const char* hex) {
+  std::vector<unsigned char> bytes;
+  for (; *hex; hex += 2) bytes.push_back(static_cast<unsigned char>(std::stoi(std::string(hex, 2), nullptr, 16)));
+  return bytes;
+}
+
+// Messages long enough for groups of blocks, in pieces of `first`, then `then` bytes: what is made, and its tag.
+std::vector<unsigned char> gcm(mbedtls_gcm_context& context, int mode, const std::vector<unsigned char>& iv,
+                               const std::vector<unsigned char>& in, std::size_t first, std::size_t then) {
+  std::vector<unsigned char> aad(20), out(in.size() + 16);
+  for (std::size_t i = 0; i < aad.size(); ++i) aad[i] = static_cast<unsigned char>(i);
+  std::size_t made = 0;
+  bool good = mbedtls_gcm_starts(&context, mode, iv.data(), iv.size()) == 0 && mbedtls_gcm_update_ad(&context, aad.data(), aad.size()) == 0;
+  for (std::size_t at = 0, size = first; at < in.size(); at += size, size = then) {
+    size = std::min(size, in.size() - at);
+    good = good && mbedtls_gcm_update(&context, in.data() + at, size, out.data() + at, size, &made) == 0;
+  }
+  good = good && mbedtls_gcm_finish(&context, nullptr, 0, &made, out.data() + in.size(), 16) == 0;
+  return good ? out : std::vector<unsigned char>();
+}
+
+// Tags by another implementation (OpenSSL): key 0 1 2..., text 0 7 14...; the second nonce lets the counter overflow.
+void check_gcm() {
+  struct Row {
+    std::size_t key;
+    const char *nonce, *tag;
+  };
+  const Row rows[] = {{16, "6465666768696a6b6c6d6e6f", "c17a9709bec08fef81c55ab9883b94e3"},
+                      {16, "e96143346177b4b0fdc021f0fccd6d72", "a23b9449c7024dd77c971fc7193772a9"},
+                      {24, "6465666768696a6b6c6d6e6f", "5daa596940de3f436c415a1323a1aba0"},
+                      {24, "401fafcc86e16491e100793f501d7973", "e774fdef83aa36ffd1906fc1a9469b0c"},
+                      {32, "6465666768696a6b6c6d6e6f", "9e8c8fad2b93548f000806a695ac4b70"},
+                      {32, "88c80e6ec3335beb1edc98201588dd2f", "13ac83580c2cf814c0936a33bae39be6"}};
+  bool tags = true, pieces = true, back = true;
+  for (const Row& row : rows) {
+    std::vector<unsigned char> key(row.key), text(1000), iv = from_hex(row.nonce);
+    for (std::size_t i = 0; i < key.size(); ++i) key[i] = static_cast<unsigned char>(i);
+    for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<unsigned char>(i * 7);
+    mbedtls_gcm_context context;
+    mbedtls_gcm_init(&context);
+    tags = tags && mbedtls_gcm_setkey(&context, MBEDTLS_CIPHER_ID_AES, key.data(), static_cast<unsigned>(row.key * 8)) == 0;
+    auto whole = gcm(context, MBEDTLS_GCM_ENCRYPT, iv, text, text.size(), 0);
+    tags = tags && std::vector<unsigned char>(whole.end() - 16, whole.end()) == from_hex(row.tag);
+    for (std::size_t length = 0; length <= text.size(); length += length < 600 ? 1 : 29) {
+      std::vector<unsigned char> part(text.begin(), text.begin() + static_cast<long>(length));
+      auto by_blocks = gcm(context, MBEDTLS_GCM_ENCRYPT, iv, part, 16, 16);
+      for (std::size_t first : {std::size_t{1}, std::size_t{16}, std::size_t{255}, std::size_t{300}, length})
+        pieces = pieces && gcm(context, MBEDTLS_GCM_ENCRYPT, iv, part, first, length) == by_blocks;
+      std::vector<unsigned char> cipher(by_blocks.begin(), by_blocks.begin() + static_cast<long>(length)), again = part;
+      again.insert(again.end(), by_blocks.end() - 16, by_blocks.end());
+      back = back && gcm(context, MBEDTLS_GCM_DECRYPT, iv, cipher, length, 0) == again;
+    }
+    mbedtls_gcm_free(&context);
+  }
+  check(tags, "mbedTLS: tags of AES-GCM");
+  check(pieces, "mbedTLS: AES-GCM in one piece and in many");
+  check(back, "mbedTLS: AES-GCM and back");
+#ifdef __x86_64__
+  if (__builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul"))
+    check(std::strstr(mbedtls_ssl_get_ciphersuite_name(mbedtls_ssl_list_ciphersuites()[0]), "GCM") != nullptr, "mbedTLS: AES-GCM first");
+#endif
+}
+
 void check_curl(const char* url, const char* ca) {
   const curl_version_info_data* info = curl_version_info(CURLVERSION_NOW);
   check(info->features & CURL_VERSION_ASYNCHDNS && info->features & CURL_VERSION_SSL && info->features & CURL_VERSION_IPV6, "curl: features");
@@ -224,6 +290,7 @@ int main(int argc, char** argv) {
   seccomp_release(filter);
   picojson::value json;
   check(picojson::parse(json, "{\"a\": [1, 2]}").empty() && json.is<picojson::object>(), "picojson");
+  check_gcm();
   check_tls(argc > 1 ? argv[1] : nullptr);
   check_curl(argc > 2 ? argv[2] : nullptr, argc > 3 ? argv[3] : nullptr);
   return failures != 0;
