@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,6 +30,21 @@ Bytes load_bytes(const std::string& path) {
   Bytes bytes(static_cast<std::size_t>(st.st_size));
   bytes.resize(read_full(fd.get(), bytes.data(), bytes.size(), path));
   return bytes;
+}
+
+Mapped::Mapped(const std::string& path, Links links) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | (links == Links::refuse ? O_NOFOLLOW : 0)));
+  std::uint8_t magic[16];
+  struct stat st;
+  if (!fd || ::fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode)) return;
+  if (::pread(fd.get(), magic, sizeof magic, 0) != sizeof magic || !looks_like_elf(magic)) return;
+  void* at = ::mmap(nullptr, static_cast<std::size_t>(st.st_size), PROT_READ, MAP_PRIVATE, fd.get(), 0);
+  if (at == MAP_FAILED) return;
+  bytes_ = {static_cast<const std::uint8_t*>(at), static_cast<std::size_t>(st.st_size)};
+}
+
+Mapped::~Mapped() {
+  if (!bytes_.empty()) ::munmap(const_cast<std::uint8_t*>(bytes_.data()), bytes_.size());
 }
 
 OpenForChange::OpenForChange(std::string path) : path_(std::move(path)) {

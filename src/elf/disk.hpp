@@ -1,4 +1,4 @@
-// ELF files on disk: reading whole files, and writing an edited one over the old without a new inode.
+// ELF files on disk: mapping or reading whole files, and writing an edited one over the old without a new inode.
 #pragma once
 #include "elf/codec.hpp"
 #include "util/fd.hpp"
@@ -11,6 +11,22 @@ namespace udocker::elf {
 
 // The whole file. Throws SystemError; IntegrityError when it is no regular file or larger than 4 GiB.
 Bytes load_bytes(const std::string& path);
+
+enum class Links { follow, refuse };
+
+// A file's bytes without reading them all; empty for what cannot be read or is no ELF file. What is cut off the file
+// meanwhile must not be looked at.
+class Mapped {
+ public:
+  Mapped(const std::string& path, Links links);
+  ~Mapped();
+  Mapped(const Mapped&) = delete;
+  Mapped& operator=(const Mapped&) = delete;
+  ByteView bytes() const { return bytes_; }
+
+ private:
+  ByteView bytes_;
+};
 
 // A file open for writing in place, locked against other patchers. One without write permission is opened up for the
 // moment when it is ours. Everything throws SystemError.

@@ -15,7 +15,6 @@
 #include <mutex>
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,30 +23,6 @@ namespace udocker::engine {
 namespace {
 
 constexpr std::size_t kGrowth = 256u << 10;
-
-// A file's bytes without reading them all; empty for what is no ELF file.
-class Mapped {
- public:
-  explicit Mapped(const std::string& path) {
-    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-    std::uint8_t magic[16];
-    struct stat st;
-    if (!fd || ::pread(fd.get(), magic, sizeof magic, 0) != sizeof magic || !elf::looks_like_elf(magic)) return;
-    if (::fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode)) return;
-    void* at = ::mmap(nullptr, static_cast<std::size_t>(st.st_size), PROT_READ, MAP_PRIVATE, fd.get(), 0);
-    if (at == MAP_FAILED) return;
-    bytes_ = {static_cast<const std::uint8_t*>(at), static_cast<std::size_t>(st.st_size)};
-  }
-  ~Mapped() {
-    if (!bytes_.empty()) ::munmap(const_cast<std::uint8_t*>(bytes_.data()), bytes_.size());
-  }
-  Mapped(const Mapped&) = delete;
-  Mapped& operator=(const Mapped&) = delete;
-  elf::ByteView bytes() const { return bytes_; }
-
- private:
-  elf::ByteView bytes_;
-};
 
 void store_keeping_times(const std::string& path, elf::ByteView before, elf::ByteView after) {
   struct stat st;
@@ -88,7 +63,7 @@ std::size_t patch_files(const std::string& container_dir, const std::string& roo
   for_each_parallel(programs.size(), threads, [&](std::size_t i) {
     const std::string path = cat(root, "/", programs[i]);
     failed.guard(path, [&] {
-      const Mapped file(path);
+      const elf::Mapped file(path, elf::Links::refuse);
       if (file.bytes().empty() || !elf::wants_root_prefix(elf::View(file.bytes()), root)) return;
       // One buffer for all files of a thread: fresh memory costs more than copying into old.
       thread_local elf::Bytes buffer;
@@ -138,7 +113,7 @@ std::size_t restore_files(const std::string& container_dir, const std::string& r
   for_each_parallel(programs.size(), threads, [&](std::size_t i) {
     const std::string path = cat(root, "/", programs[i]);
     failed.guard(path, [&] {
-      const Mapped file(path);
+      const elf::Mapped file(path, elf::Links::refuse);
       if (file.bytes().empty()) return;
       for (const std::string& prefix : prefixes) {
         if (!elf::has_root_prefix(elf::View(file.bytes()), prefix)) continue;

@@ -1,5 +1,6 @@
 #include "ops/nvidia.hpp"
 
+#include "elf/disk.hpp"
 #include "elf/ld_cache.hpp"
 #include "elf/view.hpp"
 #include "engine/container_view.hpp"
@@ -90,8 +91,8 @@ void restore_cache(const store::Container& container, const engine::ContainerVie
 
 std::string soname_of(const std::string& path) {
   try {
-    std::string bytes = load_file(path, std::uint64_t{1} << 31);
-    return elf::View(elf::ByteView(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size())).soname().value_or("");
+    const elf::Mapped file(path, elf::Links::follow);
+    return file.bytes().empty() ? "" : elf::View(file.bytes()).soname().value_or("");
   } catch (const Error&) {
     return "";
   }
