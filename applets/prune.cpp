@@ -10,6 +10,7 @@ namespace {
 int run(const cli::Arguments& args) {
   args.at_most(0);
   ops::Session session(args);
+  session.repository().containers().collect_work();
   std::size_t trees = session.repository().containers().collect(), files = session.repository().images().prune();
   log::output(cat("removed: ", trees, " unfinished containers, ", files, " unfinished images and unused layers"));
   return 0;

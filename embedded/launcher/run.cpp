@@ -6,6 +6,7 @@
 #include "embedded/launcher/terminal.hpp"
 #include "host/cgroup.hpp"
 #include "host/self.hpp"
+#include "host/work_directory.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/log.hpp"
@@ -14,11 +15,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <memory>
 #include <optional>
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -121,53 +120,14 @@ Request prepare(const cli::Arguments& args) {
   return request;
 }
 
-constexpr std::string_view kWorkPrefix = ".udocker-work-";
-
-// Work folders of launchers that were killed. One in use has a living owner here, or is locked by one on another host.
-void collect_work_directories(const std::string& parent) {
-  for (const auto& name : list_directory(parent)) {
-    if (!name.starts_with(kWorkPrefix)) continue;
-    auto owner = parse_number(name.substr(kWorkPrefix.size()));
-    if (!owner || ::kill(static_cast<pid_t>(*owner), 0) == 0 || errno != ESRCH) continue;
-    std::string path = cat(parent, "/", name);
-    UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) remove_tree(path);
-  }
+// Where overlays may have their work directories, when the plan needs any.
+host::WorkDirectory make_work_directory(const std::string& parent, Job& job) {
+  bool needed = std::ranges::any_of(job.plan.before, [](const Step& step) { return step.action == Action::layer; });
+  if (!needed || parent.empty()) return {};
+  host::WorkDirectory made(parent);
+  job.comfort.work_dir = made.path();
+  return made;
 }
-
-// The folder for overlays' work directories, removed with all it holds when the container has ended.
-class WorkDir {
- public:
-  WorkDir() = default;
-  WorkDir(const std::string& parent, Job& job) {
-    bool needed = std::ranges::any_of(job.plan.before, [](const Step& step) { return step.action == Action::layer; });
-    if (!needed || parent.empty()) return;
-    try {
-      collect_work_directories(parent);
-    } catch (const Error& error) {
-      log::debug("launcher", error.what());
-    }
-    path_ = cat(parent, "/", kWorkPrefix, ::getpid());
-    if (::mkdir(path_.c_str(), 0700) != 0 && errno != EEXIST) path_.clear();
-    lock_.reset(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (lock_) ::flock(lock_.get(), LOCK_SH | LOCK_NB);
-    job.comfort.work_dir = path_;
-  }
-  ~WorkDir() {
-    if (path_.empty()) return;
-    try {
-      remove_tree(path_);
-    } catch (const Error& error) {
-      log::debug("launcher", error.what());
-    }
-  }
-  WorkDir(const WorkDir&) = delete;
-  WorkDir& operator=(const WorkDir&) = delete;
-
- private:
-  std::string path_;
-  UniqueFd lock_;
-};
 
 void write_pid_file(const std::string& path, pid_t pid) {
   if (!path.empty()) make_file(path, std::to_string(pid), 0644);
@@ -296,7 +256,7 @@ void Runner::create() {
 }
 
 int Runner::run(const std::string& work_parent) {
-  auto work = std::make_unique<WorkDir>(work_parent, job_);
+  host::WorkDirectory work = make_work_directory(work_parent, job_);
   std::optional<TerminalSettings> settings;
   if (job_.comfort.keep_terminal) settings.emplace();
   create();

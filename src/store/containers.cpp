@@ -1,6 +1,7 @@
 #include "store/containers.hpp"
 
 #include "host/fix_permissions.hpp"
+#include "host/work_directory.hpp"
 #include "store/images.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
@@ -228,6 +229,12 @@ std::size_t Containers::collect() const {
     }
   }
   if (!names.empty()) ::rmdir(place.c_str());
+  return count;
+}
+
+std::size_t Containers::collect_work() const {
+  std::size_t count = 0;
+  for (const auto& container : list()) count += host::collect_work_directories(container.directory());
   return count;
 }
 

@@ -76,6 +76,8 @@ class Containers {
   void remove(const Container& container) const;
   // Deletes what killed processes left in the staging place. Returns how many trees.
   std::size_t collect() const;
+  // The same in containers: the work folders of killed runs.
+  std::size_t collect_work() const;
 
   bool has_name(std::string_view name) const;
   // Throws Error "invalid container name or wrong format", "container name already exists".

@@ -51,7 +51,9 @@ truncate -s 0 "$root/big"; head -c 300M /dev/zero > "$root/big"
 sleep 0.15; kill -KILL $pid; wait $pid 2>/dev/null
 killed=$(ls -A "$UDOCKER_DIR/containers" | grep -vc '^\.lock')
 check "a killed clone is not seen" test "$killed" -le "$((before + 1))"
+work=$(dirname "$root")/.udocker-work-999999999-abcdef && mkdir -p "$work/0/work" && chmod 0 "$work/0/work"
 udocker prune >/dev/null
+check_same "and the work folder of a killed run" "" "$(ls -d "$work" 2>/dev/null)"
 check_same "prune takes what it left" "" "$(ls "$UDOCKER_DIR/.staging" 2>/dev/null | grep -v lock)"
 chmod 700 "$root/opt/closed" "$copy/opt/closed"; for c in "$UDOCKER_DIR"/containers/*/ROOT/opt/closed; do chmod 700 "$c" 2>/dev/null; done
 done_testing

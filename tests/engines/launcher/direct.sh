@@ -53,6 +53,12 @@ mkdir -p .udocker-work-999999999/0/work ".udocker-work-$$" && chmod 0 .udocker-w
 check "after a launcher was killed" direct "$(mounts "$WORK/dir:/v")" -- true
 check_same "its work folder goes, that of a living one stays" ".udocker-work-$$" "$(ls -A | grep udocker-work)"
 rmdir ".udocker-work-$$"
+mkdir .udocker-work-999999999-abcdef .udocker-work-999999999-locked
+exec 9< .udocker-work-999999999-locked && flock -s 9
+check "after a launcher was killed, beside one of another host" direct "$(mounts "$WORK/dir:/v")" -- true
+check_same "the other's work folder stays" .udocker-work-999999999-locked "$(ls -A | grep udocker-work)"
+exec 9<&-
+rmdir .udocker-work-999999999-locked
 check_match "a read-only root" "[Rr]ead-only" direct 'c["root"]["readonly"]=True' -- touch /x
 check_match "also below a missing volume" "[Rr]ead-only" direct "c['root']['readonly']=True;$(mounts "$WORK/dir:/v")" -- sh -c 'cat /v/sub/f && touch /etc/x'
 
