@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -18,6 +19,29 @@
 namespace udocker::ops {
 
 namespace {
+
+using Listing = std::unique_ptr<DIR, int (*)(DIR*)>;
+
+// Names in a directory, in little memory: a million of them in one directory come in pieces.
+class Names {
+ public:
+  void add(const char* name) {
+    starts_.push_back(static_cast<std::uint32_t>(bytes_.size()));
+    bytes_.append(name, std::strlen(name) + 1);
+  }
+  void sort() {
+    std::sort(starts_.begin(), starts_.end(), [this](std::uint32_t a, std::uint32_t b) { return std::strcmp(&bytes_[a], &bytes_[b]) < 0; });
+  }
+  bool is_full() const { return bytes_.size() >= kMost; }
+  bool empty() const { return starts_.empty(); }
+  std::size_t size() const { return starts_.size(); }
+  const char* operator[](std::size_t i) const { return &bytes_[starts_[i]]; }
+
+ private:
+  static constexpr std::size_t kMost = 8u << 20;
+  std::string bytes_;
+  std::vector<std::uint32_t> starts_;
+};
 
 class Walk {
  public:
@@ -45,20 +69,17 @@ class Walk {
     return fd;
   }
 
-  std::vector<std::string> names_in(int fd, const WalkEntry& entry) {
-    int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    std::unique_ptr<DIR, int (*)(DIR*)> listing(copy < 0 ? nullptr : ::fdopendir(copy), ::closedir);
-    if (!listing) {
-      int error = errno;
-      if (copy >= 0) ::close(copy);
-      throw SystemError("list", shown(entry), error);
-    }
-    std::vector<std::string> names;
+  // The next ones of a directory; empty at its end.
+  Names names_in(DIR* listing, const WalkEntry& entry) {
+    Names names;
     errno = 0;
-    while (dirent* found = ::readdir(listing.get()))
-      if (std::strcmp(found->d_name, ".") != 0 && std::strcmp(found->d_name, "..") != 0) names.emplace_back(found->d_name);
+    while (!names.is_full()) {
+      dirent* found = ::readdir(listing);
+      if (!found) break;
+      if (std::strcmp(found->d_name, ".") != 0 && std::strcmp(found->d_name, "..") != 0) names.add(found->d_name);
+    }
     if (errno != 0) throw_errno("list", shown(entry));
-    if (order_ == WalkOrder::sorted) std::sort(names.begin(), names.end());
+    if (order_ == WalkOrder::sorted) names.sort();
     return names;
   }
 
@@ -69,20 +90,25 @@ class Walk {
       if (fd) {
         struct stat now {};
         bool opened_up = ::fstat(fd.get(), &now) == 0 && now.st_mode != entry.status.st_mode;
+        int dir = fd.get();
+        Listing listing(nullptr, ::closedir);
         ScopeExit restore([&] {
-          if (opened_up) ::fchmod(fd.get(), entry.status.st_mode & 07777);
+          if (opened_up) ::fchmod(dir, entry.status.st_mode & 07777);
         });
-        children(fd.get(), entry);
+        listing.reset(::fdopendir(dir));
+        if (!listing) throw_errno("list", shown(entry));
+        fd.release();
+        for (Names names = names_in(listing.get(), entry); !names.empty(); names = names_in(listing.get(), entry)) children(dir, names, entry);
       }
     }
     visitor_.leave(entry);
   }
 
-  void children(int fd, const WalkEntry& parent) {
+  void children(int fd, const Names& names, const WalkEntry& parent) {
     WalkEntry entry;
     entry.dir = fd;
-    for (auto& name : names_in(fd, parent)) {
-      entry.name = std::move(name);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      entry.name = names[i];
       entry.path = parent.path.empty() ? entry.name : cat(parent.path, "/", entry.name);
       if (::fstatat(fd, entry.name.c_str(), &entry.status, AT_SYMLINK_NOFOLLOW) != 0) {
         if (errno == ENOENT) continue;

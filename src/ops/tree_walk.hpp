@@ -24,6 +24,7 @@ class TreeVisitor {
   virtual void visit(const WalkEntry& entry) = 0;  // everything else
 };
 
+// Sorted by name within a directory; one with more than 8 MiB of names is sorted in pieces of that size.
 enum class WalkOrder { sorted, as_found };
 
 // Visits the tree at `root`, the root included. Entries that vanish meanwhile are passed over. Directories that their

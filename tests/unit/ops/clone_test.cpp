@@ -4,10 +4,13 @@
 #include "ops/tree_copy.hpp"
 #include "ops/tree_walk.hpp"
 #include "util/error.hpp"
+#include "util/fd.hpp"
 #include "util/file.hpp"
 #include "util/strings.hpp"
 
 #include <gtest/gtest.h>
+
+#include <set>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -68,6 +71,30 @@ TEST_F(Trees, AreWalkedInOrderAndNotThroughLinks) {
   walk_tree(at("t"), WalkOrder::sorted, recorder);
   EXPECT_EQ(recorder.seen, "( a (b (b/c b/c/f ) ) l ) ");
   EXPECT_THROW(walk_tree(at("none"), WalkOrder::sorted, recorder), SystemError);
+}
+
+// More names than are held at once: each is seen once.
+TEST_F(Trees, WithManyLongNamesInADirectoryAreWalkedWhole) {
+  class Counter : public TreeVisitor {
+   public:
+    bool enter(const WalkEntry&) override { return true; }
+    void leave(const WalkEntry&) override {}
+    void visit(const WalkEntry& entry) override { names.insert(entry.name), ++visits; }
+    std::set<std::string> names;
+    std::size_t visits = 0;
+  };
+  constexpr std::size_t kMany = 36'000;
+  make_directories(at("t"));
+  make_file(at("t/0"), "");
+  const std::string tail(245, 'n');
+  UniqueFd dir = open_fd(at("t"), O_RDONLY | O_DIRECTORY);
+  for (std::size_t i = 1; i < kMany; ++i) ASSERT_EQ(::mknodat(dir.get(), cat(i, tail).c_str(), S_IFREG | 0644, 0), 0);
+  for (auto order : {WalkOrder::sorted, WalkOrder::as_found}) {
+    Counter counter;
+    walk_tree(at("t"), order, counter);
+    EXPECT_EQ(counter.visits, kMany);
+    EXPECT_EQ(counter.names.size(), kMany);
+  }
 }
 
 TEST_F(Trees, WithManyLevelsAreWalkedAndCopied) {
