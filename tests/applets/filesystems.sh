@@ -2,6 +2,7 @@
 # Stores on file systems that are full, read-only, out of inodes, or lack what others have: it works, or one sentence
 # says why not, nothing half-made is listed, and everything works again afterwards.
 . "$(dirname "$0")/../support/support.sh"
+. "$SUPPORT/registry.sh"
 unshare -rm true || { fail "user namespaces are needed to mount small file systems"; done_testing; exit; }
 python3 "$SUPPORT/big_image.py" entries 3000 many.tar
 mkdir -p base/bin base/usr && for i in $(seq 60); do head -c 120000 /dev/urandom > "base/usr/f$i"; done
@@ -28,6 +29,11 @@ full="No space left on device"
 
 check_same "a full disk: create" "" "$(inside size=14m "works q import $WORK/root.tar a:1; fails '$full' u create a:1; none; works q images; works q ps; works q verify a:1; works q rmi a:1; works q prune")"
 check_same "a full disk: load" "" "$(inside size=5m "fails '$full' u import $WORK/root.tar a:1; fails '$full' u import --tocontainer $WORK/root.tar; none; [ -z \"\$(q images)\" ] || echo BAD: listed; works q prune; [ -z \"\$(ls -A \$UDOCKER_DIR/layers)\" ] || echo BAD: blobs; works q import $WORK/many.tar b:1")"
+registry=127.0.0.1:$(free_port)
+start_registry plain "${registry#*:}" "$WORK/data"
+"$UDOCKER" -q import root.tar a:1 && "$UDOCKER" -q save -o saved.tar a:1 && skopeo copy --quiet --dest-tls-verify=false docker-archive:saved.tar "docker://$registry/team/a:1"
+check_same "a full disk: pull" "" "$(inside size=5m "fails '$full' u pull $registry/team/a:1; [ -z \"\$(q images)\" ] || echo BAD: listed; works q prune; [ -z \"\$(ls -A \$UDOCKER_DIR/layers)\" ] || echo BAD: blobs; works q import $WORK/many.tar b:1")"
+check_same "a full disk: it is pulled where there is room" "" "$(inside size=30m "works q pull $registry/team/a:1; works q verify $registry/team/a:1; works q create $registry/team/a:1")"
 check_same "a full disk: clone" "" "$(inside size=12m "works q import --tocontainer --name=c $WORK/root.tar; fails '$full' u clone --name=d c; [ \$(q ps | wc -l) -le 2 ] || echo BAD: listed; works q rm c; works q import --tocontainer --name=c $WORK/root.tar")"
 check_same "a full disk: export and save" "" "$(inside size=18m "works q import $WORK/root.tar a:1; works q create --name=c a:1; fails '$full' u save -o $WORK/small/s.tar a:1; fails '$full' u export -o $WORK/small/x.tar c; fails '$full' u export --clone -o $WORK/small/x.tar c
   [ -z \"\$(ls $WORK/small/*.tar 2>/dev/null)\" ] || echo BAD: left; works q export -o $WORK/after.tar c")"
