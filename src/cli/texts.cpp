@@ -196,6 +196,8 @@ std::string man_page(const std::string& version) {
          ".TP\n.B UDOCKER_REGISTRY, UDOCKER_INDEX\nregistry and index in place of Docker Hub's\n"
          ".TP\n.B UDOCKER_KEYSTORE, REGISTRY_AUTH_FILE, DOCKER_AUTH_CONFIG, DOCKER_CONFIG\nwhere accounts are kept\n"
          ".TP\n.B http_proxy, https_proxy, all_proxy, no_proxy\nproxies\n"
+         ".TP\n.B UDOCKER_MAX_UNPACKED_SIZE, UDOCKER_MAX_UNPACKED_FILES\nlimits of what an image or an archive of create, load and"
+         " import may unpack to: bytes (else 8 GiB, or 100 times its stored size) and files (20 million); 0: none\n"
          ".TP\n.B UDOCKER_LOGLEVEL\n0 (errors only) to 5 (debug)\n"
          ".SH FILES\n.TP\n.I ~/.udocker\nimages, layers, containers\n.TP\n.I ~/.udocker/keystore\naccounts of login\n.TP\n.I /etc/udocker.conf, ~/.udocker/udocker.conf\nsettings\n";
   return out;
