@@ -39,7 +39,10 @@ struct Step {
     rewrite();
     decision.blobs[decision.blob_count++] = {static_cast<uint8_t>(index), static_cast<uint32_t>(size), data};
   }
-  void put_path(int index, const HostPath& path) const { put(index, path.c_str(), path.size() + 1); }
+  // A path that is the same on both sides stays where the program has it.
+  void put_path(int index, const HostPath& path) const {
+    if (!(path.text() == (index == row.path ? task.input : task.input2).text())) put(index, path.c_str(), path.size() + 1);
+  }
 
   // Writes to the program's memory and answers 0, or -EFAULT.
   void give(uint64_t address, const void* data, size_t size, long value = 0) const {
