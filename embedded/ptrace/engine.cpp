@@ -12,8 +12,10 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -75,6 +77,7 @@ Engine::Engine(const guest::View& view, EngineOptions options)
   filter_.narrow_to = kNarrowStubAddress + kStubSize;
   placement_ = std::make_unique<Placement>(options_.place_tracees);
   filter_.engine_rows = true;
+  filter_.senders = !options_.seccomp;
   filter_.zero_ids = options_.seccomp && filters_are_known();
   if (options_.seccomp && options_.listen && listener_supported()) {
     filter_.notify = SECCOMP_RET_USER_NOTIF;
@@ -290,6 +293,7 @@ void Engine::inherit(Tracee& child, const Tracee& parent, uint64_t flags) {
   if (!(flags & CLONE_FS)) child.place->root.assign(parent.place->root.text());
   child.identity = parent.identity;
   child.own_ids = parent.own_ids;
+  child.shows_senders = parent.shows_senders;
   child.parent = flags & (CLONE_THREAD | CLONE_PARENT) ? parent.parent : parent.tgid;
   child.pinned = parent.pinned;
   child.own_mask = parent.own_mask;
@@ -325,6 +329,7 @@ void Engine::on_exec(Tracee& tracee) {
       tracee.exec = std::move(old->second->exec);
       tracee.identity = old->second->identity;
       tracee.own_ids = old->second->own_ids;
+      tracee.shows_senders = old->second->shows_senders;
       tracee.place = old->second->place;
       tracee.in_call = old->second->in_call;
       if (last_ == old->second.get()) last_ = nullptr;
@@ -407,29 +412,49 @@ void Engine::insert_call(Tracee& tracee, const Registers& registers, Tracee::Ins
   run_to_exit(tracee);
 }
 
+// Lets the thread (for sender_filter all of its process) put one more filter on itself.
+void Engine::insert_filter(Tracee& tracee, const Registers& registers, Tracee::Inserted what, const std::vector<sock_filter>& program) {
+  uint64_t size = program.size() * sizeof(sock_filter);
+  uint64_t code = memory_.place_for(size), head = memory_.place_for(16);
+  bool compat = registers.compat();
+  uint32_t narrow[] = {static_cast<uint32_t>(program.size()), static_cast<uint32_t>(code)};
+  uint64_t wide[] = {program.size(), code};
+  memory_.write(code, program.data(), size);
+  compat ? memory_.write(head, narrow, sizeof narrow) : memory_.write(head, wide, sizeof wide);
+  constexpr long kSeccompOfI386 = 354;
+  constexpr uint64_t kAllThreads = 1;  // SECCOMP_FILTER_FLAG_TSYNC
+  uint64_t flags = kSpecAllow | (what == Tracee::Inserted::sender_filter ? kAllThreads : 0);
+  insert_call(tracee, registers, what, compat ? kSeccompOfI386 : SYS_seccomp, {SECCOMP_SET_MODE_FILTER, flags, head, 0, 0, 0});
+}
+
 // The filter answers get*id as long as a thread's ids are the first ones. `others`: the call at hand may change them.
 // False: the filter for that is installed first.
 bool Engine::ids_ready(Tracee& tracee, const Registers& registers, bool others) {
   if (!others || !filter_.zero_ids || tracee.own_ids) return true;
-  sock_filter program[64];
-  size_t count = guest::build_id_filter(view_, program, std::size(program));
-  uint64_t code = memory_.place_for(count * sizeof(sock_filter));
-  struct {
-    uint16_t count, pad[3];
-    uint64_t code;
-  } wide{static_cast<uint16_t>(count), {}, code};
-  struct {
-    uint16_t count, pad;
-    uint32_t code;
-  } narrow{static_cast<uint16_t>(count), 0, static_cast<uint32_t>(code)};
-  bool compat = registers.compat();
-  uint64_t head = memory_.place_for(sizeof wide);
-  long result = memory_.write(code, program, count * sizeof(sock_filter));
-  if (result == 0) result = compat ? memory_.write(head, &narrow, sizeof narrow) : memory_.write(head, &wide, sizeof wide);
-  if (count == 0 || result < 0) return true;
-  constexpr long kSeccompOfI386 = 354;
-  insert_call(tracee, registers, Tracee::Inserted::id_filter, compat ? kSeccompOfI386 : SYS_seccomp,
-              {SECCOMP_SET_MODE_FILTER, kSpecAllow, head, 0, 0, 0});
+  std::vector<sock_filter> program(64);
+  program.resize(guest::build_id_filter(view_, program.data(), program.size()));
+  insert_filter(tracee, registers, Tracee::Inserted::id_filter, program);
+  return false;
+}
+
+// Senders' names are shown to processes that have bound a datagram socket to a name: only those get messages from named
+// senders. At such a bind false: the filter for that is installed first.
+bool Engine::senders_ready(Tracee& tracee, const Registers& registers) {
+  if (!options_.seccomp || tracee.shows_senders || !filters_are_known()) return true;
+  const guest::Call& call = tracee.call;
+  sockaddr_un address{};
+  if (call.arg[2] <= sizeof address.sun_family || memory_.read(call.arg[1], &address, sizeof address.sun_family + 1) < 0) return true;
+  if (address.sun_family != AF_UNIX || address.sun_path[0] == '\0') return true;
+  int socket = descriptor_of(tracee.tgid, static_cast<int>(call.arg[0])), type = SOCK_DGRAM;
+  if (socket >= 0) {
+    socklen_t size = sizeof type;
+    ::getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &size);
+    ::close(socket);
+  }
+  if (type == SOCK_STREAM) return true;
+  std::vector<sock_filter> program(64);
+  program.resize(guest::build_sender_filter(filter_.stop, program.data(), program.size()));
+  insert_filter(tracee, registers, Tracee::Inserted::sender_filter, program);
   return false;
 }
 
@@ -543,6 +568,7 @@ void Engine::on_entry(Tracee& tracee) {
   prepare_task(tracee, registers);
   if (row) replace_copies(tracee, *row, memory_);
   if (row && row->op == guest::Op::set_id && !ids_ready(tracee, registers, takes_ids(*row, call))) return;
+  if (row && row->op == guest::Op::socket_name && row->detail == 0 && !senders_ready(tracee, registers)) return;
   guest::translate(*task_, call, tracee.decision);
   apply(tracee, registers);
 }
@@ -627,6 +653,7 @@ void Engine::on_exit(Tracee& tracee) {
   if (tracee.inserted != Tracee::Inserted::none) {
     long result = registers.result();
     if (tracee.inserted == Tracee::Inserted::id_filter) tracee.own_ids = true;
+    else if (tracee.inserted == Tracee::Inserted::sender_filter) tracee.shows_senders = true;
     else if (result < 0 && result > -4096) tracee.space->scratch_failed = true;
     else tracee.space->scratch = static_cast<uint64_t>(result);
     tracee.inserted = Tracee::Inserted::none;

@@ -67,6 +67,8 @@ class Engine {
   void engine_call(Tracee& tracee, Registers& registers);
   bool scratch_ready(Tracee& tracee, Registers& registers);
   void insert_call(Tracee& tracee, const Registers& registers, Tracee::Inserted what, long number, const uint64_t (&arguments)[6]);
+  void insert_filter(Tracee& tracee, const Registers& registers, Tracee::Inserted what, const std::vector<sock_filter>& program);
+  bool senders_ready(Tracee& tracee, const Registers& registers);
   bool ids_ready(Tracee& tracee, const Registers& registers, bool others);
   bool on_id_stop(Tracee& tracee);
   void show_own_id(Tracee& tracee);

@@ -55,9 +55,10 @@ struct Tracee {
   bool finishing = false;  // finish() is due at the exit stop
   bool restore = false;    // arguments are put back at the exit stop
   // A call of ours that runs before the one at hand: it maps memory for copies, or installs a filter.
-  enum class Inserted : uint8_t { none, memory, id_filter };
+  enum class Inserted : uint8_t { none, memory, id_filter, sender_filter };
   Inserted inserted = Inserted::none;
   bool own_ids = false;    // has build_id_filter's program
+  bool shows_senders = false;  // has build_sender_filter's program
   bool own_open = false;   // opens a file itself that may make it wait: see Engine::on_open_stop
   bool opening = false;    // the next entry is that call's
   int slot = -1;           // of Space::scratch

@@ -199,6 +199,7 @@ bool stops(const FilterSpec& spec, const Row& row) {
   if (row.op == Op::refuse) return true;
   const View& view = *spec.view;
   if (row.traits & kOnlyEngine) return spec.engine_rows;
+  if (row.traits & kOnlyAsked) return spec.senders;
   if (row.traits & kOnlyRelease) return view.has(kFakeRelease);
   if (row.traits & kOnlyUnlisted) return view.has(kHasUnlisted) || view.has(kLinkToSymlink);
   if (row.traits & kOnlyReadOnly) return view.has(kHasReadOnly) || view.has(kFakeIds);
@@ -240,31 +241,42 @@ bool is_zero_id(const View& view, const Row& row) {
   return row.op == Op::get_id && view.has(kFakeIds) && (row.detail < 2 ? view.uid : view.gid) == 0;
 }
 
-size_t build_id_filter(const View& view, sock_filter* out, size_t capacity) {
+namespace {
+
+// A program that returns `value` (`narrow_value` by the 32-bit table) for the rows that `wanted` picks.
+template <class Wanted>
+size_t build_small(uint32_t value, uint32_t narrow_value, const Wanted& wanted, sock_filter* out, size_t capacity) {
   Program program(out, capacity);
   size_t count = 0;
   const Row* rows = all_rows(&count);
-  auto table = [&](Abi abi, uint32_t machine) {
+  auto table = [&](Abi abi, uint32_t machine, uint32_t result) {
     program.load(kArch);
     size_t jump = program.size();
     program.add(BPF_JMP | BPF_JEQ | BPF_K, machine);
     program.load(kNumber);
     for (size_t i = 0; i < count; ++i) {
       int16_t number = rows[i].number[static_cast<size_t>(abi)];
-      if (number < 0 || !is_zero_id(view, rows[i])) continue;
+      if (number < 0 || !wanted(rows[i])) continue;
       program.add(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(number), 0, 1);
-      program.ret(SECCOMP_RET_TRAP | kIdData);
+      program.ret(result);
     }
     program.at(jump).jf = static_cast<uint8_t>(program.size() - jump - 1);
   };
-#if defined(__x86_64__)
-  table(Abi::x86_64, AUDIT_ARCH_X86_64);
-  table(Abi::i386, AUDIT_ARCH_I386);
-#else
-  table(Abi::aarch64, AUDIT_ARCH_AARCH64);
-#endif
+  table(kNativeAbi, kNativeAbi == Abi::x86_64 ? AUDIT_ARCH_X86_64 : AUDIT_ARCH_AARCH64, value);
+  if (kNativeAbi == Abi::x86_64) table(Abi::i386, AUDIT_ARCH_I386, narrow_value);
   program.ret(SECCOMP_RET_ALLOW);
   return program.fits() ? program.size() : 0;
+}
+
+}  // namespace
+
+size_t build_id_filter(const View& view, sock_filter* out, size_t capacity) {
+  constexpr uint32_t kTrap = SECCOMP_RET_TRAP | kIdData;
+  return build_small(kTrap, kTrap, [&](const Row& row) { return is_zero_id(view, row); }, out, capacity);
+}
+
+size_t build_sender_filter(uint32_t stop, sock_filter* out, size_t capacity) {
+  return build_small(stop, stop | kCompatData, [](const Row& row) { return (row.traits & kOnlyAsked) != 0; }, out, capacity);
 }
 
 size_t build_filter(const FilterSpec& spec, sock_filter* out, size_t capacity) {

@@ -20,6 +20,7 @@ struct FilterSpec {
   // get*id of an emulated root are answered by the program; the engine then puts build_id_filter's on top of it in threads
   // that take other ids. Calls that change ids come by `stop`.
   bool zero_ids = false;
+  bool senders = false;        // stop at kOnlyAsked rows too
   bool compat = true;          // x86_64: also stop 32-bit calls by their own table; else they get ENOSYS
   // Calls whose instruction pointer lies in [allow_from, allow_to) pass whatever they are; both 0: no such range.
   // narrow_*: the same for calls by the 32-bit table.
@@ -45,6 +46,9 @@ bool is_zero_id(const View& view, const Row& row);
 // programs before it. Returns its length, or 0.
 inline constexpr uint32_t kIdData = 0x7564;
 size_t build_id_filter(const View& view, sock_filter* out, size_t capacity);
+
+// The program for a process that receives from named sockets: it stops at kOnlyAsked rows, with `stop` as in FilterSpec.
+size_t build_sender_filter(uint32_t stop, sock_filter* out, size_t capacity);
 
 // Writes the program; returns its length, or 0 when it does not fit into `capacity`.
 // Order: number first, then instruction pointer, so that calls which always pass stay in the kernel's action bitmap.

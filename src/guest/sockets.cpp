@@ -152,6 +152,23 @@ struct Header32 {
   uint32_t name, name_size, rest[5];
 };
 
+// The name in the header number `index` at `from`, of msghdr or mmsghdr.
+struct Message {
+  uint64_t name, length_at;
+  uint32_t name_size;
+};
+bool read_message(Task& task, uint64_t from, uint64_t index, bool many, bool narrow, Message& out) {
+  size_t each = narrow ? sizeof(Header32) : sizeof(Header64);
+  if (many) each += narrow ? 4 : 8;
+  uint64_t at = from + index * each;
+  uint32_t words[4];
+  if (task.memory->read(at, words, sizeof words) < 0) return false;
+  out.name = narrow ? words[0] : words[0] | uint64_t{words[1]} << 32;
+  out.name_size = words[narrow ? 1 : 2];
+  out.length_at = at + (narrow ? 4 : 8);
+  return true;
+}
+
 // The message's header is rewritten in the program's own memory: it is the caller's buffer, and the changed name is
 // put where the old one was when it fits; a longer one goes behind the header copy.
 void map_message(const Step& step) {
@@ -206,9 +223,27 @@ void map_messages(const Step& step) {
   step.set_argument(2, 1);
 }
 
+// recvmsg and recvmmsg: `from` is where the one or `count` headers lie. Names come back when all have the same room.
+void expect_senders(const Step& step, uint64_t from, bool many, uint64_t count) {
+  bool narrow = step.call.abi == Abi::i386;
+  constexpr uint64_t kMostMessages = 1024;
+  uint32_t room = 0;
+  for (uint64_t i = 0; i < (many ? (count < kMostMessages ? count : kMostMessages) : 1); ++i) {
+    Message message;
+    if (!read_message(step.task, from, i, many, narrow, message)) return;
+    if (message.name == 0 || (i && message.name_size != room)) return;
+    room = message.name_size;
+  }
+  if (room == 0) return;
+  step.decision.post = Post::socket_name;
+  step.decision.keep[0] = room;
+  step.decision.keep[1] = from;
+  step.decision.keep[2] = many ? 2 : 1;
+}
+
 void map_socketcall(const Step& step) {
   constexpr uint64_t kBind = 2, kConnect = 3, kSendTo = 11, kSendMessage = 16, kSendMessages = 20;
-  constexpr uint64_t kAccept = 5, kGetName = 6, kGetPeer = 7, kAccept4 = 18;
+  constexpr uint64_t kAccept = 5, kGetName = 6, kGetPeer = 7, kAccept4 = 18, kReceiveMessage = 17, kReceiveMessages = 19;
   uint64_t which = step.call.arg[0];
   uint32_t words[6] = {};
   size_t count = which == kSendTo ? 6 : 3;
@@ -227,11 +262,13 @@ void map_socketcall(const Step& step) {
     }
     return;
   }
+  if (which == kReceiveMessage || which == kReceiveMessages) return expect_senders(step, words[1], which == kReceiveMessages, words[2]);
   if (which == kAccept || which == kGetName || which == kGetPeer || which == kAccept4) {
     uint32_t room = 0;
     if (words[2] && step.task.memory->read(words[2], &room, sizeof room) < 0) return;
     step.decision.post = Post::socket_name;
     step.decision.keep[0] = room;
+    step.decision.keep[2] = 0;
     return;
   }
   size_t at = which == kSendTo ? 4 : 1;
@@ -267,6 +304,46 @@ bool name_to_guest(Task& task, Text name) {
   return host_to_guest(view, task.text.text(), task.input);
 }
 
+// The address at `pointer`, which the kernel has put into `room` bytes, in guest terms.
+void show_address(Task& task, uint64_t pointer, uint64_t length, uint32_t room) {
+  uint32_t size = 0;
+  auto& address = *reinterpret_cast<Address*>(task.small);
+  if (pointer == 0 || task.memory->read(length, &size, sizeof size) < 0 || size < 4) return;
+  uint32_t got = size < kAddressMax ? size : kAddressMax;
+  if (room && got > room) got = room;
+  if (task.memory->read(pointer, address.bytes, got) < 0) return;
+  address.size = got;
+  const View& view = *task.place.view;
+  if (address.family == kInet || address.family == kInet6) {
+    for (size_t i = 0; i < view.port_count; ++i) {
+      if (view.ports[i].host != address.port()) continue;
+      address.set_port(view.ports[i].guest);
+      task.memory->write(pointer, address.bytes, got);
+      return;
+    }
+    if (!view.has(kAnyPort) || !task.place.shared) return;
+    for (const TakenPort& taken : task.place.shared->ports) {
+      if (taken.host == 0 || taken.host != address.port()) continue;
+      address.set_port(taken.guest);
+      task.memory->write(pointer, address.bytes, got);
+      return;
+    }
+    return;
+  }
+  if (address.family != kUnix || address.path()[0] != '/') return;
+  size_t path_size = 0;
+  while (path_size < got - 2 && address.path()[path_size]) ++path_size;
+  if (!name_to_guest(task, {address.path(), path_size})) return;
+  Text shown = task.input.text();
+  auto full = static_cast<uint32_t>(2 + shown.size + 1);
+  // The name may be longer than the kernel's when that is a shortened one.
+  uint32_t space = room > got ? (room < kAddressMax ? room : kAddressMax) : got;
+  uint32_t fits = full < space ? full : space;
+  __builtin_memcpy(address.bytes + 2, shown.data, fits > 3 ? fits - 3 : 0);
+  address.bytes[fits - 1] = '\0';
+  if (task.memory->write(pointer, address.bytes, fits) == 0) task.memory->write(length, &full, sizeof full);
+}
+
 }  // namespace
 
 void do_socket(const Step& step) {
@@ -282,6 +359,8 @@ void do_socket(const Step& step) {
       return map_messages(step);
     case Op::socket_call:
       return map_socketcall(step);
+    case Op::receive:
+      return expect_senders(step, step.call.arg[1], step.row.detail == 1, step.call.arg[2] & 0xffffffff);
     case Op::peer_name: {
       int pointer = step.row.path < 0 ? 1 : step.row.path;
       if (step.call.arg[pointer] == 0) return;
@@ -289,6 +368,7 @@ void do_socket(const Step& step) {
       if (step.task.memory->read(step.call.arg[pointer + 1], &room, sizeof room) < 0) return;
       step.decision.post = Post::socket_name;
       step.decision.keep[0] = room;
+      step.decision.keep[2] = 0;
       return;
     }
     default:
@@ -298,6 +378,15 @@ void do_socket(const Step& step) {
 
 long finish_socket(Task& task, const Call& call, const Decision& decision, long result) {
   if (result < 0) return result;
+  auto room = static_cast<uint32_t>(decision.keep[0]);
+  if (decision.keep[2]) {
+    bool many = decision.keep[2] == 2;
+    Message message;
+    for (long i = 0; i < (many ? result : 1); ++i)
+      if (read_message(task, decision.keep[1], static_cast<uint64_t>(i), many, call.abi == Abi::i386, message))
+        show_address(task, message.name, message.length_at, room);
+    return result;
+  }
   int first = decision.row->path < 0 ? 1 : decision.row->path;
   uint64_t pointer = call.arg[first], length = call.arg[first + 1];
   if (decision.row->op == Op::socket_call) {
@@ -306,43 +395,7 @@ long finish_socket(Task& task, const Call& call, const Decision& decision, long 
     pointer = words[1];
     length = words[2];
   }
-  uint32_t size = 0;
-  auto& address = *reinterpret_cast<Address*>(task.small);
-  if (pointer == 0 || task.memory->read(length, &size, sizeof size) < 0 || size < 4) return result;
-  uint32_t got = size < kAddressMax ? size : kAddressMax;
-  auto room = static_cast<uint32_t>(decision.keep[0]);
-  if (room && got > room) got = room;
-  if (task.memory->read(pointer, address.bytes, got) < 0) return result;
-  address.size = got;
-  const View& view = *task.place.view;
-  if (address.family == kInet || address.family == kInet6) {
-    for (size_t i = 0; i < view.port_count; ++i) {
-      if (view.ports[i].host != address.port()) continue;
-      address.set_port(view.ports[i].guest);
-      task.memory->write(pointer, address.bytes, got);
-      return result;
-    }
-    if (!view.has(kAnyPort) || !task.place.shared) return result;
-    for (const TakenPort& taken : task.place.shared->ports) {
-      if (taken.host == 0 || taken.host != address.port()) continue;
-      address.set_port(taken.guest);
-      task.memory->write(pointer, address.bytes, got);
-      return result;
-    }
-    return result;
-  }
-  if (address.family != kUnix || address.path()[0] != '/') return result;
-  size_t path_size = 0;
-  while (path_size < got - 2 && address.path()[path_size]) ++path_size;
-  if (!name_to_guest(task, {address.path(), path_size})) return result;
-  Text shown = task.input.text();
-  auto full = static_cast<uint32_t>(2 + shown.size + 1);
-  // The name may be longer than the kernel's when that is a shortened one.
-  uint32_t space = room > got ? (room < kAddressMax ? room : kAddressMax) : got;
-  uint32_t fits = full < space ? full : space;
-  __builtin_memcpy(address.bytes + 2, shown.data, fits > 3 ? fits - 3 : 0);
-  address.bytes[fits - 1] = '\0';
-  if (task.memory->write(pointer, address.bytes, fits) == 0) task.memory->write(length, &full, sizeof full);
+  show_address(task, pointer, length, room);
   return result;
 }
 

@@ -23,6 +23,7 @@ enum class Op : uint8_t {
   socket_name,   // bind, connect: address in memory
   send_to, send_message, send_messages, socket_call,
   peer_name,     // getsockname, getpeername, accept: address comes back
+  receive,       // recvmsg, recvmmsg: addresses of senders
   get_id, get_res_id, get_groups, set_id, set_groups, capget, capset, prctl,
   uname, set_name, getdents, ptrace, wait, unshare, clone, seccomp,
   get_affinity, set_affinity,
@@ -41,6 +42,7 @@ enum Trait : uint16_t {
   kOnlyRelease = 512,   // stops only when the release or node name is emulated
   kOnlyUnlisted = 1024, // stops only when mounts must be added to listings
   kOnlyEngine = 2048,   // stops only when the engine asks for it (FilterSpec::engine_rows)
+  kOnlyAsked = 4096,    // stops only when senders' names are asked for (FilterSpec::senders)
 };
 
 struct Row {

@@ -180,6 +180,7 @@ void dispatch(const Step& step) {
     case Op::send_messages:
     case Op::socket_call:
     case Op::peer_name:
+    case Op::receive:
       return do_socket(step);
     case Op::get_id:
     case Op::get_res_id:

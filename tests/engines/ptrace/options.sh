@@ -108,20 +108,61 @@ for how in "" --no-listener --no-seccomp; do
 import socket
 s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(1)
 c = socket.socket(); c.connect(s.getsockname()); print("yes")'
-  check_output "names of datagram senders $how" "/tmp/dgram/b" ./udocker-proot --kill-on-exit $how -r / -b "$WORK/tmp:/tmp" -w /tmp python3 -c '
-import os, socket
+  check_output "names of datagram senders $how" "/tmp/dgram/b /tmp/dgram/b 2 /tmp/dgram/b /tmp/dgram/b" ./udocker-proot --kill-on-exit $how -r / -b "$WORK/tmp:/tmp" -w /tmp python3 -c '
+import ctypes, os, socket
+from ctypes import addressof
 os.makedirs("/tmp/dgram", exist_ok=True); os.chdir("/tmp/dgram")
 for n in ("a", "b"):
     if os.path.exists(n): os.unlink(n)
 a = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); a.bind("/tmp/dgram/a")
-b = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); b.bind("/tmp/dgram/b"); b.sendto(b"x", "/tmp/dgram/a")
-print(a.recvfrom(9)[1])'
+b = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); b.bind("/tmp/dgram/b")
+for _ in range(4): b.sendto(b"x", "/tmp/dgram/a")
+names = [a.recvfrom(9)[1], a.recvmsg(9)[3]]
+def struct(words): return type("S", (ctypes.Structure,), {"_fields_": [("f%d" % i, {"p": ctypes.c_void_p, "i": ctypes.c_int}[w]) for i, w in enumerate(words)]})
+rooms = [ctypes.create_string_buffer(110) for _ in range(2)]; data = ctypes.create_string_buffer(9)
+vector = struct("pp")(addressof(data), 9)
+headers = (struct("pippppiii") * 2)(*[(addressof(x), 110, addressof(vector), 1) for x in rooms])
+got = ctypes.CDLL(None).recvmmsg(a.fileno(), headers, 2, 0, None)
+print(*names, got, *[x.raw[2:h.f1].rstrip(b"\0").decode() for x, h in zip(rooms, headers)])'
   # A name that does not fit on the host's side is the guest's own again.
   long=$WORK/$(printf 'x%.0s' $(seq 90)) && mkdir -p "$long"
   check_output "long names of sockets $how" "/tmp/name /tmp/name" ./udocker-proot --kill-on-exit $how -r / -b "$long:/tmp" -w / python3 -c '
 import os, socket
 a = socket.socket(socket.AF_UNIX); a.bind("/tmp/name"); a.listen(1)
 b = socket.socket(socket.AF_UNIX); b.connect("/tmp/name"); print(a.getsockname(), b.getpeername()); os.unlink("/tmp/name")'
+done
+# A path that is the same on both sides, made, and then looked for at every place below where a copy of it may have been.
+cat > places.c <<'C'
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+static int make(const char *name) {
+    char copy[4096];
+    strcpy(copy, name);
+    int result = close(open(copy, O_CREAT | O_WRONLY, 0600));
+    strcpy(copy, "/no/such/file");
+    return result;
+}
+static int find(const char *name) {
+    char room[16384] __attribute__((aligned(16)));
+    int lost = 0;
+    size_t size = strlen(name) + 1;
+    for (char *at = room; at + size < room + sizeof room; at += 16) {
+        memcpy(at, name, size);
+        if (access(at, F_OK)) ++lost;
+    }
+    return lost;
+}
+int main(int count, char **words) {
+    int made = make(words[1]), lost = find(words[1]);
+    printf("%d %d %d\n", made, lost, unlink(words[1]));
+    return 0;
+}
+C
+cc -O0 -w -o places places.c
+for how in "" --no-listener --no-seccomp; do
+  check_output "a name where a copy of it was $how" "0 0 0" ./udocker-proot $how -r / ./places "$WORK/placed"
 done
 # The tracer's memory with 200 processes.
 "${on[@]}" sh -c 'for i in $(seq 200); do sleep 60 & done; echo ready; read x' < <(sleep 60) > ready & pid=$!
