@@ -35,10 +35,13 @@ url= ca=
 if [ -z "$run" ] && command -v openssl >/dev/null 2>&1; then
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$dir/key" -out "$dir/cert" -days 2 \
     -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 2>/dev/null
+  : >"$dir/server"
   openssl s_server -accept 127.0.0.1:0 -www -key "$dir/key" -cert "$dir/cert" >"$dir/server" 2>&1 &
   server=$!
-  for i in 1 2 3 4 5 6 7 8 9 10; do port=$(sed -n 's/^ACCEPT .*:\([0-9]*\)$/\1/p' "$dir/server"); [ -n "$port" ] && break; sleep 0.3; done
-  [ -z "$port" ] || url=https://127.0.0.1:$port/ ca=$dir/cert
+  port=
+  for _ in $(seq 300); do port=$(sed -n 's/^ACCEPT .*:\([0-9]*\)$/\1/p' "$dir/server"); [ -n "$port" ] && break; sleep 0.1; done
+  [ -n "$port" ] || fail "openssl s_server does not start: $(cat "$dir/server")"
+  url=https://127.0.0.1:$port/ ca=$dir/cert
 fi
 (cd "$dir" && timeout 100 $run ./smoke "$prefix/share/ca-bundle.pem" $url $ca)
 
