@@ -47,6 +47,52 @@ if loader=$($P --print-interpreter "$sample" 2>/dev/null); then
     skip "eu-elflint is not here or dislikes $sample itself"
   fi
   if command -v readelf >/dev/null; then check_same "readelf has no complaint" "" "$(readelf -aW other 2>&1 >/dev/null)"; fi
+  if command -v gcc >/dev/null && command -v python3 >/dev/null; then
+    echo 'int fun(int a) { return a + 41; }' >s.c && gcc -shared -fPIC -Wl,-soname,libs.so -o libs.so s.c
+    echo 'int fun(int); int main(void) { return fun(1) == 42 ? 0 : 1; }' >u.c && gcc -o u u.c libs.so -Wl,-rpath,"$WORK"
+    check_output "prints the name of a library" libs.so $P --print-soname libs.so
+    echo 'fun another_function' >map
+    check "renames a function" $P --rename-dynamic-symbols map libs.so
+    check "the program misses the old name" sh -c '! ./u 2>/dev/null'
+    check "renames it there" $P --rename-dynamic-symbols map u
+    check "the program calls it by the new name" ./u
+    check_output "a stack that cannot be executed" "execstack: -" $P --print-execstack u
+    check "is made so that it can" $P --set-execstack u
+    check_output "and says so" "execstack: X" $P --print-execstack u
+    check "and back" $P --clear-execstack u
+    check_output "as before" "execstack: -" $P --print-execstack u
+    check "the program still runs" ./u
+    printf '%s' "$WORK:/from-a-file" >value
+    check_match "tells what it does" "u: changed" $P --debug --set-rpath @value u
+    check_output "a value from a file" "$WORK:/from-a-file" $P --print-rpath u
+    check_output "--quiet says nothing of a bad file" 1 sh -c './patchelf --quiet --print-rpath text 2>&1; echo $?'
+    # Damaged files: one sentence and an unchanged file, or a change that reads well; never a crash.
+    cat >hostile.py <<'END'
+import random, subprocess, sys
+patchelf, good, long = sys.argv[1], open(sys.argv[2], "rb").read(), sys.argv[3]
+choose, bad = random.Random(5), []
+for i in range(150):
+    data = bytearray(good)
+    if i % 5 == 0:
+        del data[choose.randrange(len(data)):]
+    for _ in range(choose.randrange(1, 5)):
+        # Headers, and what they lead to.
+        at = choose.choice([choose.randrange(0, 0x400), choose.randrange(0, len(good))])
+        if at < len(data): data[at] = choose.choice([0, 1, 0x7f, 0x80, 0xff, choose.randrange(256)])
+    open("hostile", "wb").write(data)
+    run = subprocess.run([patchelf, "--set-interpreter", long, "--set-rpath", long, "--add-needed", "libx.so", "--remove-needed", "libs.so", "hostile"], capture_output=True, text=True)
+    after = open("hostile", "rb").read()
+    if run.returncode == 0:
+        shown = subprocess.run([patchelf, "--print-rpath", "hostile"], capture_output=True, text=True).stdout.strip()
+        if shown != long: bad.append((i, "search path", shown))
+    elif run.returncode != 1 or after != data or run.stderr.count("\n") != 1:
+        bad.append((i, run.returncode, run.stderr))
+print(bad or "150 files, none damaged further")
+END
+    check_output "150 damaged files" "150 files, none damaged further" python3 hostile.py "$P" u "$long"
+  else
+    skip "no compiler, or no python3"
+  fi
   # What Debian's patchelf makes of the same files, as a loader reads it.
   loaded() { readelf -dW "$1" 2>/dev/null | sed -nE 's/.*\((NEEDED|RPATH|RUNPATH|SONAME|FLAGS_1)\) +/\1 /p'; readelf -lW "$1" | sed -nE 's/.*interpreter: (.*)\]/\1/p'; }
   if theirs=$(command -v patchelf) && command -v gcc >/dev/null; then

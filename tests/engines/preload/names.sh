@@ -14,6 +14,9 @@ object=$(echo cache/udocker/libudocker-*.so)
 check "the object was unpacked" test -f "$object"
 check_same "it needs no library" "" "$(readelf -d "$object" | grep NEEDED)"
 check_same "it asks for no version" "" "$(readelf -V "$object" | grep -i 'version needs')"
+# Any libc will do, 2.17 and older ones too: these names are in all of them, or in those of one kind.
+check_same "what it asks for is weak and old" "WEAK _dl_debug_addr WEAK _r_debug WEAK environ WEAK free WEAK malloc" \
+  "$(readelf -W --dyn-syms "$object" | awk '$7 == "UND" && $8 {print $5, $8}' | sort -k 2 | xargs)"
 functions "$object" >wrapped
 sed -n 's/^\([A-Za-z_0-9]*\):.*/\1/p' "$here/passed.txt" | sort >passed
 check_same "no function is both wrapped and passed" "" "$(comm -12 wrapped passed)"

@@ -72,10 +72,20 @@ check_same "no leftovers" "" "$(ls -A "$dir" | grep -E 'pending|\.tmp$|patch\.|l
 # ---- the Python tool's containers
 interpreters() { (cd "$root" && find . -type f -perm -u+x -exec patchelf --print-interpreter {} + 2>/dev/null | sort | uniq -c); }
 pythons() { python3 "$here/pythons_container.py" "$@"; }
-for mode in F1 F2 F3; do
+mkdir data && echo 'int main(void) { return 42; }' >new.c && gcc -o data/new new.c || fail "cannot build a program"
+for mode in F1 F2 F3 F4; do
   pythons "$dir" $mode
   check_output "the Python tool's $mode: a program runs" mawk run sh -c 'basename $(realpath /usr/bin/awk)'
+  if [ $mode = F4 ]; then
+    check_output "the Python tool's F4: a new program, which is changed when it is executed" "42 $root//lib64/ld-linux-x86-64.so.2 42" \
+      sh -c '"$1" -q run --nobanner -v "$3/data:/data" c sh -c "cp /data/new /tmp/new; /tmp/new; echo \$?" | xargs printf "%s "
+        printf "%s " $(patchelf --print-interpreter "$2/tmp/new"); "$1" -q run --nobanner c /tmp/new; echo $?' _ "$UDOCKER" "$root" "$WORK"
+  fi
   check "the Python tool's $mode: setup P1" "$UDOCKER" -q setup --execmode=P1 c
+  if [ $mode = F4 ]; then
+    check_output "the Python tool's F4: the new program is back too" /lib64/ld-linux-x86-64.so.2 patchelf --print-interpreter "$root/tmp/new"
+    rm -f "$root/tmp/new"
+  fi
   list >after
   # It restores headers through patchelf, so that the bytes of patched files differ; all else is the same.
   check_same "the Python tool's $mode: links and loader are as before" "" \
