@@ -38,13 +38,21 @@ bool missing(const HostPath& path) {
   return sys::lstat(path.c_str(), &stat) == -ENOENT;
 }
 
+// With kHostLinks: a link's target that a tree in an F mode has as a host path, so that the kernel can follow it.
+bool is_guest_path(const View& view, Text target) {
+  return target[0] == '/' && view.root().size > 1 && !contains_path(view.root(), target);
+}
+
 }  // namespace
 
 void do_make(const Step& step) {
   Task& task = step.task;
   int directory = directory_of(step, step.row.dir);
+  bool turns = step.row.op == Op::symlink && step.view().has(kHostLinks);
+  if (turns && take_path(step, 0, task.input2) != Taken::path) return;
+  turns = turns && is_guest_path(step.view(), task.input2.text());
   if (take_path(step, step.row.path, task.input) != Taken::path) return;
-  if (!step.fake() && plain_name(step, directory, task.input, Follow::no)) return;
+  if (!turns && !step.fake() && plain_name(step, directory, task.input, Follow::no)) return;
   Resolved& found = task.first;
   if (!map_path(step, directory, task.input, Follow::no, found)) return;
   if (found.is_mount_point) return step.answer(-EEXIST);
@@ -52,6 +60,13 @@ void do_make(const Step& step) {
   auto mode = static_cast<uint32_t>(step.call.arg[step.row.path + 1]);
   if (step.row.op == Op::mknod && step.fake() && is_device(mode))
     return make_device(step, mode, device_number(step.call.arg[step.row.path + 2]));
+  if (turns && found.mount == &step.view().mounts[0]) {
+    HostPath& target = task.second.host;
+    target.assign(step.view().root());
+    target.append(task.input2.text());
+    if (target.overflow()) return step.answer(-ENAMETOOLONG);
+    step.put_path(0, target);
+  }
   step.put_path(step.row.path, found.host);
   if (!step.fake() || !missing(found.host)) return;
   uint32_t forced = 0;

@@ -425,7 +425,7 @@ void do_readlink(const Step& step) {
   int directory = directory_of(step, step.row.dir);
   Taken taken = take_path(step, step.row.path, task.input);
   if (taken != Taken::path) return;
-  if (plain_name(step, directory, task.input, Follow::no)) {
+  if (!step.view().has(kHostLinks) && plain_name(step, directory, task.input, Follow::no)) {
     // The names in /proc/PID that need mapping are few.
     Text name = task.input.text();
     bool in_proc = name == "exe" || name == "cwd" || name == "root" || (name[0] >= '0' && name[0] <= '9');
@@ -455,7 +455,7 @@ void do_readlink(const Step& step) {
     if (size < 0) return step.answer(size);
     task.text.set_size(static_cast<size_t>(size));
     if (found.magic == Magic::none) {
-      shown.assign(task.text.text());
+      shown.assign(without_root(step.view(), task.text.text()));
     } else {
       link_text_to_guest(task.place, task.text, shown);
     }

@@ -39,12 +39,6 @@ bool has_component(Text rest) {
   return next_component(rest, name);
 }
 
-// With kHostLinks: what of an absolute path lies below ROOT when it is written as a host path.
-Text without_root(const View& view, Text path) {
-  if (!view.has(kHostLinks) || view.root().size == 1 || !contains_path(view.root(), path)) return path;
-  return path.size == view.root().size ? Text("/") : path.from(view.root().size);
-}
-
 class Walk {
  public:
   Walk(const Place& place, Workspace& work, Resolved& out) : place_(place), view_(*place.view), work_(work), out_(out) {}
@@ -306,6 +300,11 @@ Text without_slashes(Text path) {
 }
 
 }  // namespace
+
+Text without_root(const View& view, Text path) {
+  if (!view.has(kHostLinks) || view.root().size == 1 || !contains_path(view.root(), path)) return path;
+  return path.size == view.root().size ? Text("/") : path.from(view.root().size);
+}
 
 void proc_prefix(const Place& place, HostPath& out) {
   if (place.self) {

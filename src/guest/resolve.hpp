@@ -82,4 +82,7 @@ void proc_prefix(const Place& place, HostPath& out);
 // A path outside the view is left as it is.
 void link_text_to_guest(const Place& place, HostPath& text, GuestPath& out);
 
+// With kHostLinks: what of an absolute path lies below ROOT when it is written as a host path; else the path.
+Text without_root(const View& view, Text path);
+
 }  // namespace udocker::guest

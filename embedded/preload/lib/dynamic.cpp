@@ -8,7 +8,14 @@ namespace {
 // The name as the guest knows it: the rest of the loader's own text where it lies under ROOT.
 const char* shown(const char* name) {
   if (!name || name[0] != '/') return name;
-  if (starts(name, kMark)) return name + sizeof kMark - 1;
+  if (starts(name, kMark)) {
+    name += sizeof kMark - 1;
+    char text[guest::kPathMax];
+    const size_t size = text_size(name) + 1;
+    if (size > sizeof text) return name;
+    copy(text, name, size);
+    return narrow(text, sizeof text) ? keep_text(text_of(text)) : name;
+  }
   if (const char* below = below_root(name)) {
     while (below[0] == '/' && below[1] == '/') ++below;
     return below;

@@ -228,29 +228,6 @@ long read_link(long dir, long path, long buffer, long size) {
   return count;
 }
 
-bool lies_in_root(long dir, long path) {
-  const char* text = pointer<const char*>(path);
-  if (!text) return false;
-  Scratch scratch;
-  guest::Resolved& found = scratch->first;
-  return guest::resolve(scratch->place, scratch->work, static_cast<int>(dir), text_of(text), Follow::no, found) == 0 &&
-         found.mount == &state.view->mounts[0];
-}
-
-// In ROOT absolute targets are kept as host paths, as `setup` does for the tree, so that the kernel can follow them.
-long make_link(long target, long dir, long path) {
-  const char* text = pointer<const char*>(target);
-  if (!active() || !text || text[0] != '/' || !lies_in_root(dir, path)) return c_result(emulate(__NR_symlinkat, target, dir, path));
-  const Text root = state.view->root();
-  if (root.size <= 1 || guest::contains_path(root, text_of(text))) return c_result(emulate(__NR_symlinkat, target, dir, path));
-  char host[2 * guest::kPathMax];
-  const size_t size = text_size(text);
-  if (root.size + size + 1 > guest::kPathMax) return fail(ENAMETOOLONG);
-  copy(host, root.data, root.size);
-  copy(host + root.size, text, size + 1);
-  return c_result(emulate(__NR_symlinkat, word(host), dir, path));
-}
-
 long seven(Function next, long number, long a, long b, long c, long d, long e, long f) {
   using Seven = long (*)(long, long, long, long, long, long, long);
   return reinterpret_cast<Seven>(reinterpret_cast<void*>(next))(number, a, b, c, d, e, f);
@@ -295,9 +272,9 @@ EXPORT long readlink(long path, long buffer, long size) { return read_link(kCwd,
 EXPORT long readlinkat(long dir, long path, long buffer, long size) { return read_link(dir, path, buffer, size); }
 EXPORT long __readlink_chk(long path, long buffer, long size, long) { return read_link(kCwd, path, buffer, size); }
 EXPORT long __readlinkat_chk(long dir, long path, long buffer, long size, long) { return read_link(dir, path, buffer, size); }
-EXPORT long symlink(long target, long path) { return make_link(target, kCwd, path); }
-EXPORT long symlinkat(long target, long dir, long path) { return make_link(target, dir, path); }
 
+CALL_FUNCTION(symlink, __NR_symlinkat, a, kCwd, b)
+CALL_FUNCTION(symlinkat, __NR_symlinkat, a, b, c)
 CALL_FUNCTION(mkdir, __NR_mkdirat, kCwd, a, b)
 CALL_FUNCTION(mkdirat, __NR_mkdirat, a, b, c)
 CALL_FUNCTION(rmdir, __NR_unlinkat, kCwd, a, sys::kRemoveDir)

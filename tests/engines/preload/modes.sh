@@ -61,7 +61,9 @@ check_status 126 "with a status that says so" ./noseccomp "$UDOCKER" -q run --no
 check_match "also one that a program starts" "^udocker: /tmp/busybox is statically linked, which modes F1 to F4 cannot confine" ./noseccomp "$UDOCKER" -q run --nobanner c sh -c '/tmp/busybox true; echo $?'
 check_output "or runs all the same" "static" ./noseccomp "$UDOCKER" -q run --nobanner --allow-static c /tmp/busybox echo static
 check_output "under the trap engine it sees the container, and so does what it starts" "$(cat "$root/etc/debian_version")" run c /tmp/busybox sh -c 'exec cat /etc/debian_version'
-rm "$root/tmp/busybox"
+check_output "a link that it makes is one of the tree's" "/etc/debian_version $root/etc/debian_version" sh -c \
+  '"$1" -q run --nobanner c /tmp/busybox sh -c "cd /tmp; busybox=/tmp/busybox; \$busybox ln -s /etc/debian_version made; \$busybox readlink made" | xargs printf "%s "; readlink "$2/tmp/made"' _ "$UDOCKER" "$root"
+rm "$root/tmp/busybox" "$root/tmp/made"
 pid=
 "$UDOCKER" -q setup --execmode=P1 c
 "$UDOCKER" -q setup --execmode=F4 c & pid=$!
