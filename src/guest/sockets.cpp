@@ -48,6 +48,20 @@ long shorten(const Step& step, Use use, HostPath& host) {
   return 0;
 }
 
+// From ROOT's descriptor where the engine has one: the name can still be read when the call is over.
+constexpr Text kOwnDescriptors = "/proc/self/fd/";
+bool from_root(const Step& step, Resolved& found) {
+  const Place& place = step.task.place;
+  if (place.root_fd < 0 || found.mount != &place.view->mounts[0]) return false;
+  HostPath& name = step.task.work.link;
+  name.assign(kOwnDescriptors);
+  name.append_number(static_cast<uint64_t>(place.root_fd));
+  name.append(found.host.text().from(place.view->root().size));
+  if (name.size() >= kUnixPath) return false;
+  found.host.assign(name.text());
+  return true;
+}
+
 Outcome map_unix(const Step& step, Address& address, Use use) {
   size_t room = address.path_room();
   if (room == 0 || address.path()[0] == '\0') return Outcome::same;
@@ -63,7 +77,7 @@ Outcome map_unix(const Step& step, Address& address, Use use) {
     step.answer(-EROFS);
     return Outcome::answered;
   }
-  if (found.host.size() >= kUnixPath) {
+  if (found.host.size() >= kUnixPath && !(use == Use::bind && from_root(step, found))) {
     long result = shorten(step, use, found.host);
     if (result == 0 && found.host.size() >= kUnixPath) result = -ENAMETOOLONG;
     if (result < 0) {
@@ -289,11 +303,17 @@ void map_socketcall(const Step& step) {
 // The name of a socket in guest terms into task.input, also that of one that was bound by a shortened name.
 bool name_to_guest(Task& task, Text name) {
   const View& view = *task.place.view;
+  size_t end = kOwnDescriptors.size;
+  if (name.starts_with(kOwnDescriptors)) {
+    while (end < name.size && name[end] != '/') ++end;
+    task.input.assign(name.from(end));
+    return true;
+  }
   HostPath& prefix = task.work.link;
   prefix.assign("/proc/");
   prefix.append_number(static_cast<uint64_t>(task.engine_pid));
   prefix.append("/fd/");
-  size_t end = prefix.size();
+  end = prefix.size();
   if (name.size <= end || !(name.first(end) == prefix.text())) return host_to_guest(view, name, task.input);
   while (end < name.size && name[end] != '/') ++end;
   prefix.assign(name.first(end));

@@ -62,6 +62,12 @@ signal.setitimer(signal.ITIMER_REAL, 0)
   check_match "$mode: the same for an emulated root" " 0 bad$" "${on[@]}" -0 /probe/probe "$WORK/out/outside"
   check_output "$mode: maps show no host path" 0 "${on[@]}" sh -c "grep -c $WORK/root /proc/self/maps; true"
   check_output "$mode: programs of other processes" "/usr/bin/sleep" "${on[@]}" sh -c 'sleep 60 & for i in $(seq 300); do [ "$(cat /proc/$!/comm)" = sleep ] && break; sleep 0.1; done; readlink /proc/$!/exe; kill $!'
+  check_output "$mode: a socket's long name is read as it was given" "$(printf "/tmp/%060d/name\n" 1 1)" "${on[@]}" python3 -c '
+import os, socket
+name = "/tmp/%060d/name" % 1; os.makedirs(os.path.dirname(name))
+server = socket.socket(socket.AF_UNIX); server.bind(name); server.listen(1); print(server.getsockname())
+client = socket.socket(socket.AF_UNIX); client.connect(name); print(client.getpeername())
+os.unlink(name); os.rmdir(os.path.dirname(name))'
   check_output "$mode: chroot inside" "tmp" "${on[@]}" -0 sh -c 'mkdir -p /tmp/r/tmp /tmp/r/bin; cp /probe/probe /tmp/r/bin/; chroot /tmp/r /bin/probe exit && cd /tmp/r && ls -d tmp; rm -r /tmp/r'
   check_output "$mode: listings show binds" "a added" "${on[@]}" -b "$WORK/out:/a" -b "$WORK/out/outside:/etc/added" sh -c 'echo $(ls / | grep -x a) $(ls /etc | grep -x added)'
   check_match "$mode: read-only binds" "Read-only file system" "${on[@]}" -0 -b "$WORK/out:/mnt:ro" touch /mnt/new
