@@ -36,6 +36,7 @@ constexpr int kSyscallStop = SIGTRAP | 0x80;
 constexpr std::size_t kExtraKept = 64, kNamesKept = 256;
 constexpr unsigned long kSpecAllow = 4;  // SECCOMP_FILTER_FLAG_SPEC_ALLOW: the program trusts itself
 constexpr int kSysSeccomp = 1;           // SYS_SECCOMP
+constexpr int kResultArgument = guest::kNativeAbi == guest::Abi::aarch64 ? 0 : -1;  // shares its register with the result
 constexpr long kStartAgain = 512;        // ERESTARTSYS, the first of its kind
 
 // A null program is looked at only after the flags: EFAULT means that they are known.
@@ -271,13 +272,16 @@ void Engine::on_stop(Tracee& tracee, int status, const rusage& usage) {
 // them for starting the call again.
 void Engine::on_signal_stop(Tracee& tracee, int signal) {
   Registers registers;
-  const guest::Decision& decision = tracee.decision;
-  if (options_.seccomp && decision.action == guest::Action::rewrite && registers.load(tracee.tid)) {
-    bool compat = tracee.call.abi == guest::Abi::i386;
+  const Tracee::Changed& changed = tracee.changed;
+  if (options_.seccomp && changed.number >= 0 && registers.load(tracee.tid)) {
+    bool compat = registers.compat();
     long result = registers.result();
-    if (registers.number() == decision.number && registers.compat() == compat && result <= -kStartAgain && result >= -kStartAgain - 4) {
-      for (int i = 0; i < 6; ++i) registers.set_argument(i, tracee.call.arg[i], compat);
-      registers.set_number(tracee.call.number);
+    // The listener's calls may be interrupted too, before it has seen them: those have arguments of their own.
+    bool same = registers.number() == changed.number && result <= -kStartAgain && result >= -kStartAgain - 4;
+    for (int i = 0; i < 6 && same; ++i) same = i == kResultArgument || registers.argument(i, compat) == changed.now[i];
+    if (same) {
+      for (int i = 0; i < 6; ++i) registers.set_argument(i, changed.before[i], compat);
+      registers.set_number(changed.number_before);
       registers.set_result(result);
       registers.store(tracee.tid);
     }
@@ -341,6 +345,7 @@ void Engine::on_exec(Tracee& tracee) {
   tracee.space = std::make_shared<Space>();
   tracee.finishing = tracee.restore = tracee.force_result = false;
   for (auto& copy : tracee.copies) copy = {};
+  tracee.changed = {};
   listed_.erase(tracee.tid);
   if (tracee.tid == tracee.tgid && former != 0 && static_cast<pid_t>(former) != tracee.tid) adopt_orphans(tracee);
   Registers registers;
@@ -616,6 +621,12 @@ void Engine::apply(Tracee& tracee, Registers& registers) {
         tracee.keep_copy(place, tracee.call.arg[blob.arg], blob.data, blob.size);
       }
       if (decision.number != tracee.call.number) registers.set_number(decision.number);
+      tracee.changed.number = decision.number;
+      tracee.changed.number_before = tracee.call.number;
+      for (int i = 0; i < 6; ++i) {
+        tracee.changed.now[i] = registers.argument(i, compat);
+        tracee.changed.before[i] = tracee.call.arg[i];
+      }
       registers.store(tracee.tid);
       tracee.restore = !options_.seccomp || decision.post != guest::Post::none || tracee.traced;
       break;

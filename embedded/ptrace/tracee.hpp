@@ -82,6 +82,12 @@ struct Tracee {
     copies[next_copy++ % 4] = {ours, theirs, guest::hash_text({static_cast<const char*>(data), size}), size};
   }
   Copy copies[4];
+  // The last call that went on with other arguments: those, and the program's own.
+  struct Changed {
+    long number = -1, number_before = -1;
+    uint64_t now[6] = {}, before[6] = {};
+  };
+  Changed changed;
   unsigned next_copy = 0;
   // CPU placement, see affinity.hpp.
   uint64_t last_stop = 0;

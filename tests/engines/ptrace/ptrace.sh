@@ -13,6 +13,7 @@ echo secret > out/outside && chmod 777 out/outside
 outside=$(sha256sum out/outside; stat -c '%a %s %Y' out/outside)
 check "build the probe" cc -static -O1 -o root/probe/probe "$here/probe.c"
 check "build the FIFO's openers" cc -static -pthread -O1 -o root/probe/fifo "$here/fifo.c"
+check "build what opens under signals" cc -static -pthread -O1 -o root/probe/restart "$here/restart.c"
 fifo=$(root/probe/fifo "$WORK/fifo")
 check "build the probe of numbers" cc -static -O1 -o root/probe/numbers "$here/numbers.c"
 cp root/probe/probe root/probe/in/file
@@ -56,6 +57,7 @@ seen.append(subprocess.run(["python3", "-c", "import os; print(%r %% (os.getuid(
 print(*seen)'
   check_output "$how: ids of a set-id program" "0 42 0 43" "${on[@]}" -0 --owners "$WORK/setid" sh -c 'cp /usr/bin/python3 /tmp/p && chown 42:43 /tmp/p && chmod 6755 /tmp/p && /tmp/p -c "import os; print(os.getuid(), os.geteuid(), os.getgid(), os.getegid())"; rm /tmp/p'
   check_output "$how: what ends the wait for a FIFO's other end" "$fifo" timeout 120 "${on[@]}" /probe/fifo /tmp/fifo
+  check_output "$how: opens that signals interrupt are of their own files" "0 wrong" "${on[@]}" /probe/restart /tmp
   check_status 1 "$how: ids cannot be taken back" "${on[@]}" -0 perl -e '$> = 42; $< = 42; $< = 0; exit($< == 0 ? 0 : 1)'
   check_output "$how: kernel release" "9.8.7" "${on[@]}" -k 9.8.7 uname -r
   check_output "$how: chroot inside" "/ tmp" "${on[@]}" -0 sh -c 'mkdir -p /tmp/r/tmp /tmp/r/bin; cp /probe/probe /tmp/r/bin/; chroot /tmp/r /bin/probe exit && cd /tmp/r && echo / $(ls -d tmp); rm -r /tmp/r'
