@@ -114,6 +114,11 @@ class Engine {
   std::mutex mutex_;  // held while a stop or a notification is served
 };
 
+inline constexpr unsigned long kSpecAllow = 4;  // SECCOMP_FILTER_FLAG_SPEC_ALLOW: the program trusts itself
+inline constexpr long kStartAgain = 512;        // ERESTARTSYS, the first of its kind
+
+// True when the kernel takes filters with flags (3.17; kSpecAllow 4.17).
+bool filters_are_known();
 // True when the kernel reports seccomp stops before the syscall-entry stop (before 4.8): found by trying.
 bool probe_old_order();
 

@@ -65,7 +65,6 @@ int install(const guest::FilterSpec& spec) {
   size_t size = guest::build_filter(spec, program.data(), program.size());
   if (size == 0) return -1;
   sock_fprog filter{static_cast<unsigned short>(size), program.data()};
-  constexpr unsigned long kSpecAllow = 4;  // SECCOMP_FILTER_FLAG_SPEC_ALLOW: the program trusts itself
   if (spec.notify) return install_with_listener(&filter);
   if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, kSpecAllow, &filter) == 0) return 0;
   return ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);

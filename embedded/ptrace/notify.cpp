@@ -35,7 +35,6 @@ constexpr unsigned long kSyncWakeUp = 1;
 constexpr uint32_t kSendWithDescriptor = 2;           // SECCOMP_ADDFD_FLAG_SEND, 5.14
 
 int install(const void* program, unsigned long extra) {
-  constexpr unsigned long kSpecAllow = 4;
   return static_cast<int>(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
                                     SECCOMP_FILTER_FLAG_NEW_LISTENER | kWaitKillable | extra * kSpecAllow, program));
 }

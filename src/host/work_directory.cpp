@@ -43,7 +43,11 @@ WorkDirectory::WorkDirectory(const std::string& parent) {
     if (!::mkdtemp(made.data())) return;
     // Before it is locked, another host may take it for one that was left: then there is a next one.
     UniqueFd fd(::open(made.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    bool locked = fd && (::flock(fd.get(), LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK);
+    if (!fd) {
+      ::rmdir(made.c_str());
+      return;
+    }
+    bool locked = ::flock(fd.get(), LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK;
     if (!locked || !is_same(fd.get(), made)) continue;
     path_ = std::move(made);
     lock_ = std::move(fd);
