@@ -342,7 +342,7 @@ bool TarReader::next(Entry& entry) {
     switch (type) {
       case '0': case '\0': case '7': case 'S':
         has_data = true;
-        if (type != 'S' && type != '7' && entry.path.ends_with('/')) entry.type = Entry::Type::directory;
+        if (type != 'S' && entry.path.ends_with('/')) entry.type = Entry::Type::directory;
         break;
       case '1': entry.type = Entry::Type::hard_link; break;
       case '2': entry.type = Entry::Type::symbolic_link; break;

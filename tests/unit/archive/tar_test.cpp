@@ -133,13 +133,13 @@ TEST(Tar, ReadsAllFormatsOfGnuTar) {
   }
 }
 
-TEST(Tar, LeavesOutTheListingOfAGnuDirectory) {
+std::string gnu_header(std::string_view name, std::string_view mode, std::string_view size, std::string_view type) {
   std::string header(512, '\0');
   auto put = [&](std::size_t at, std::string_view text) { header.replace(at, text.size(), text); };
-  put(0, "dir/");
-  put(100, "0000755");
-  put(124, "00000000005");
-  put(156, "D");
+  put(0, name);
+  put(100, mode);
+  put(124, size);
+  put(156, type);
   put(257, "ustar  ");
   put(148, "        ");
   unsigned sum = 0;
@@ -147,6 +147,18 @@ TEST(Tar, LeavesOutTheListingOfAGnuDirectory) {
   char digits[9];
   std::snprintf(digits, sizeof digits, "%06o", sum);
   put(148, std::string_view(digits, 7));
+  return header;
+}
+
+TEST(Tar, TakesAContiguousFileForADirectoryByItsSlash) {
+  auto all = read_all(gnu_header("dir/", "0000755", "00000000000", "7") + gnu_header("file", "0000644", "00000000000", "7") + std::string(1024, '\0'));
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].first.type, Entry::Type::directory);
+  EXPECT_EQ(all[1].first.type, Entry::Type::file);
+}
+
+TEST(Tar, LeavesOutTheListingOfAGnuDirectory) {
+  const std::string header = gnu_header("dir/", "0000755", "00000000005", "D");
   std::string listing = "Ya\0\0";
   listing.resize(512, '\0');
   TextOutput out;
