@@ -18,9 +18,9 @@ namespace udocker::ptrace {
 
 namespace {
 
-constexpr uint64_t kPage = 4096;
-constexpr uint64_t page_down(uint64_t value) { return value & ~(kPage - 1); }
-constexpr uint64_t page_up(uint64_t value) { return page_down(value + kPage - 1); }
+const uint64_t page_size = ::getauxval(AT_PAGESZ);  // on aarch64 the kernel's choice
+uint64_t page_down(uint64_t value) { return value & ~(page_size - 1); }
+uint64_t page_up(uint64_t value) { return page_down(value + page_size - 1); }
 
 std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
@@ -38,7 +38,7 @@ long put_words(TraceeMemory& memory, const std::vector<std::string>& words, uint
   char chunk[512];
   bool ended = false;
   for (uint64_t at = old_argv; old_argv && !ended;) {
-    std::size_t size = std::min<std::size_t>(sizeof chunk, kPage - at % kPage);
+    std::size_t size = std::min<std::size_t>(sizeof chunk, page_size - at % page_size);
     if (memory.read(at, chunk, size) < 0) return -EFAULT;
     for (std::size_t i = 0; i + width <= size && !ended; i += width) {
       ended = std::all_of(chunk + i, chunk + i + width, [](char c) { return c == 0; });
@@ -159,7 +159,7 @@ bool read_auxiliary(TraceeMemory& memory, uint64_t stack, Auxiliary& out) {
   int stage = 0;       // 0: argc, 1: argv, 2: envp, 3: auxv
   while (block.size() < (std::size_t{1} << 21)) {
     uint64_t address = stack + block.size() * sizeof(Word);
-    std::size_t count = (kPage - address % kPage) / sizeof(Word);
+    std::size_t count = (page_size - address % page_size) / sizeof(Word);
     std::size_t old = block.size();
     block.resize(old + count);
     if (memory.read(address, block.data() + old, count * sizeof(Word)) < 0) return false;
@@ -231,8 +231,8 @@ uint64_t choose_base(const guest::ElfFacts& elf) {
   if (!elf.is_64) base = 0x56555000, spread = 0xff;
   uint64_t random = 0;
   if (::getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random) random = 0;
-  base += (random & spread) * kPage;
-  uint64_t alignment = std::max<uint64_t>(elf.alignment, kPage);
+  base += (random & spread) * page_size;
+  uint64_t alignment = std::max<uint64_t>(elf.alignment, page_size);
   return (base + alignment - 1) / alignment * alignment - page_down(elf.low);
 }
 
