@@ -37,7 +37,9 @@ in_chroot() {
   [ "$who" = root ] && as=-r || as="-U --map-current-user --keep-caps"
   timeout 1600 unshare $as -m --pid --fork --kill-child sh -c '
     for d in dev sys; do mount --rbind /$d "$0/$d"; done; mount -t proc proc "$0/proc" 2>/dev/null || mount --rbind /proc "$0/proc"
-    exec python3 -c "import ctypes, os, sys; os.chroot(sys.argv[1]); os.chdir(\"/\"); ctypes.CDLL(None).prctl(47, 4, 0, 0, 0); os.execv(\"/bin/sh\", [\"sh\", \"/suites/guest\"] + sys.argv[2:])" "$0" "$@"' "$root" "$@" </dev/null
+    exec python3 -c "import ctypes, os, signal, sys; os.chroot(sys.argv[1]); os.chdir(\"/\"); ctypes.CDLL(None).prctl(47, 4, 0, 0, 0)
+for s in (signal.SIGPIPE, signal.SIGXFSZ): signal.signal(s, signal.SIG_DFL)  # which Python ignores: a yes without a reader would not end
+os.execv(\"/bin/sh\", [\"sh\", \"/suites/guest\"] + sys.argv[2:])" "$0" "$@"' "$root" "$@" </dev/null
 }
 reference_of() { case $1 in F*) echo user ;; *) echo root ;; esac; }
 container() { case $1 in F2|F3|F4) echo c$1 ;; *) echo c ;; esac; }
