@@ -103,6 +103,20 @@ os.unlink(name + "/s"); os.rmdir(name)'
   check_output "$how: names of busybox's commands" "cat" "${on[@]}" cat /proc/self/comm
 done
 
+# Kernels before Linux 4.8 report the two stops at a call's entry in the other order.
+if [ "$(uname -m)" = x86_64 ]; then
+  check "build the kernel with the old order" cc -O1 -o oldorder "$here/oldorder.c"
+  on=(timeout 120 ./oldorder ./udocker-proot --no-listener --kill-on-exit "${system[@]}" -r "$WORK/root" -w /)
+  check_match "old order: no call escapes, none is wrongly refused" " 0 bad$" "${on[@]}" /probe/probe "$WORK/out/outside"
+  check_match "old order: the same for an emulated root" " 0 bad$" "${on[@]}" -0 /probe/probe "$WORK/out/outside"
+  check_output "old order: threads, processes, an exit status" "True 7" "${on[@]}" -0 python3 -c '
+import os, subprocess, threading
+seen = []
+threads = [threading.Thread(target=lambda: [seen.append(os.listdir("/etc")) for i in range(40)]) for _ in range(8)]
+[t.start() for t in threads]; [t.join() for t in threads]
+print(all(s == seen[0] for s in seen), subprocess.run(["sh", "-c", "cd /tmp && touch old && mv old new && chown 5 new && rm new && exit 7"]).returncode)'
+fi
+
 # Every number there is: none tells a file of the host from one that nobody has.
 for how in "" "-0" "--no-seccomp -0"; do
   check_match "every number ${how:-as it is}: no call escapes" " 0 bad$" ./udocker-proot $how "${system[@]}" -r "$WORK/root" -w / /probe/numbers escape "$WORK/out/outside" "$WORK/out/nothing"
