@@ -45,7 +45,7 @@ long open_at(Function next, bool has_dir, long dir, long path, long flags, long 
     // Without links on the way the kernel's walk is the guest's.
     const uint64_t how[3] = {static_cast<uint64_t>(flags & 0xffffffff),
                              flags & kCreate || (flags & kTemporary) == kTemporary ? static_cast<uint64_t>(mode & 07777) : 0, 4};
-    const long fd = sys::call(__NR_openat2, dir, path, word(how), sizeof how);
+    const long fd = waiting_call(__NR_openat2, dir, path, word(how), sizeof how);
     if (fd >= 0) return fd;
   }
   Mapped m;
@@ -54,7 +54,7 @@ long open_at(Function next, bool has_dir, long dir, long path, long flags, long 
   long result = map_path(static_cast<int>(dir), pointer<const char*>(path), no_follow ? Follow::no : Follow::yes, guess, m);
   if (result < 0) return fail(result);
   if (state.view && state.view->has(guest::kHasReadOnly) && writes(flags))
-    return c_result(emulate(__NR_openat, dir, path, flags, mode));
+    return c_result(emulate_waiting(__NR_openat, dir, path, flags, mode));
   if (!m.exact) {
     result = call(m, flags | kNoFollowOpen);
     // A link, which with O_DIRECTORY is no directory.
@@ -62,7 +62,7 @@ long open_at(Function next, bool has_dir, long dir, long path, long flags, long 
     result = map_path(static_cast<int>(dir), pointer<const char*>(path), Follow::yes, Guess::no, m);
     if (result < 0) return fail(result);
   }
-  if (m.magic != guest::Magic::none) return c_result(emulate(__NR_openat, dir, path, flags, mode));
+  if (m.magic != guest::Magic::none) return c_result(emulate_waiting(__NR_openat, dir, path, flags, mode));
   return call(m, flags);
 }
 

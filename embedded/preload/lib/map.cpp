@@ -246,6 +246,29 @@ bool quick_relative(Text text, Follow follow, Guess guess, Mapped& out) {
   return slow(sys::kAtCwd, absolute, follow, out, directory, last) == 0;
 }
 
+using Caller = long (*)(long, long, long, long, long, long, long);
+
+long emulate_by(Caller caller, long number, const long (&given)[6]) {
+  if (!active()) return caller(number, given[0], given[1], given[2], given[3], given[4], given[5]);
+  guest::Call call{guest::kNativeAbi, number, {}};
+  for (int i = 0; i < 6; ++i) call.arg[i] = static_cast<uint64_t>(given[i]);
+  Scratch scratch;
+  guest::Decision decision;
+  guest::translate(scratch.task(), call, decision);
+  if (decision.action == guest::Action::answer) return decision.answer;
+  if (decision.action != guest::Action::rewrite) {
+    const long result = caller(number, given[0], given[1], given[2], given[3], given[4], given[5]);
+    return decision.post == guest::Post::none ? result : guest::finish(scratch.task(), call, decision, result);
+  }
+  long arg[6];
+  for (int i = 0; i < 6; ++i) arg[i] = static_cast<long>(decision.arg[i]);
+  for (int i = 0; i < decision.blob_count; ++i) arg[decision.blobs[i].arg] = word(decision.blobs[i].data);
+  long result = caller(decision.number, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
+  if (decision.extra_fd >= 0) sys::close(decision.extra_fd);
+  if (decision.post != guest::Post::none) result = guest::finish(scratch.task(), call, decision, result);
+  return result;
+}
+
 }  // namespace
 
 constinit State state{};
@@ -373,25 +396,20 @@ bool narrow(char* text, size_t capacity) {
 }
 
 long emulate(long number, long a, long b, long c, long d, long e, long f) {
-  if (!active()) return sys::call(number, a, b, c, d, e, f);
-  guest::Call call{guest::kNativeAbi, number, {}};
-  const long given[6] = {a, b, c, d, e, f};
-  for (int i = 0; i < 6; ++i) call.arg[i] = static_cast<uint64_t>(given[i]);
-  Scratch scratch;
-  guest::Decision decision;
-  guest::translate(scratch.task(), call, decision);
-  if (decision.action == guest::Action::answer) return decision.answer;
-  if (decision.action != guest::Action::rewrite) {
-    const long result = sys::call(number, a, b, c, d, e, f);
-    return decision.post == guest::Post::none ? result : guest::finish(scratch.task(), call, decision, result);
-  }
-  long arg[6];
-  for (int i = 0; i < 6; ++i) arg[i] = static_cast<long>(decision.arg[i]);
-  for (int i = 0; i < decision.blob_count; ++i) arg[decision.blobs[i].arg] = word(decision.blobs[i].data);
-  long result = sys::call(decision.number, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
-  if (decision.extra_fd >= 0) sys::close(decision.extra_fd);
-  if (decision.post != guest::Post::none) result = guest::finish(scratch.task(), call, decision, result);
+  return emulate_by(sys::call, number, {a, b, c, d, e, f});
+}
+
+long waiting_call(long number, long a, long b, long c, long d, long e, long f) {
+  constexpr long kAsynchronous = 1;
+  int before = 0, now;
+  NEXT("pthread_setcanceltype")(kAsynchronous, word(&before), 0, 0, 0, 0);
+  const long result = sys::call(number, a, b, c, d, e, f);
+  NEXT("pthread_setcanceltype")(before, word(&now), 0, 0, 0, 0);
   return result;
+}
+
+long emulate_waiting(long number, long a, long b, long c, long d, long e, long f) {
+  return emulate_by(waiting_call, number, {a, b, c, d, e, f});
 }
 
 const char* keep_text(Text text) {

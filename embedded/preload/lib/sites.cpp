@@ -133,7 +133,7 @@ long through_libc(long a, long b, long c, long d, long, long) { return callees[k
 long cancellable(long a, long b, long c, long d, long e, long f, long number) {
   if (number == __NR_openat && needs_us(pointer<const char*>(b))) return open_at(through_libc, true, a, b, c, d);
   if (number == __NR_connect && b && c > 3 && *pointer<const uint16_t*>(b) == kUnixFamily && needs_us(pointer<const char*>(b + 2)))
-    return c_result(emulate(__NR_connect, a, b, c));
+    return c_result(emulate_waiting(__NR_connect, a, b, c));
   return callees[kCancellable](a, b, c, d, e, f, number);
 }
 

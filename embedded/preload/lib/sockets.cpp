@@ -115,12 +115,12 @@ EXPORT long bind(long fd, long address, long size) {
 }
 EXPORT long connect(long fd, long address, long size) {
   if (!names_file(address, size)) return NEXT("connect")(fd, address, size, 0, 0, 0);
-  return c_result(emulate(__NR_connect, fd, address, size));
+  return c_result(emulate_waiting(__NR_connect, fd, address, size));
 }
 EXPORT long __connect(long fd, long address, long size) { return connect(fd, address, size); }
 EXPORT long sendto(long fd, long data, long count, long flags, long address, long size) {
   if (!names_file(address, size)) return NEXT("sendto")(fd, data, count, flags, address, size);
-  return c_result(emulate(__NR_sendto, fd, data, count, flags, address, size));
+  return c_result(emulate_waiting(__NR_sendto, fd, data, count, flags, address, size));
 }
 EXPORT long sendmsg(long fd, long message, long flags) {
   struct Head {
@@ -129,7 +129,7 @@ EXPORT long sendmsg(long fd, long message, long flags) {
   };
   const auto* head = pointer<const Head*>(message);
   if (!head || !names_file(head->address, head->size)) return NEXT("sendmsg")(fd, message, flags, 0, 0, 0);
-  return c_result(emulate(__NR_sendmsg, fd, message, flags));
+  return c_result(emulate_waiting(__NR_sendmsg, fd, message, flags));
 }
 
 // The calls themselves are the libc's, since accept may block and is a cancellation point.

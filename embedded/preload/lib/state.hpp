@@ -76,6 +76,11 @@ long open_at(long (*next)(long, long, long, long, long, long), bool has_dir, lon
 // One system call as the guest means it, through guest::translate. The kernel's result.
 long emulate(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0);
 
+// The kernel's call, and one through guest::translate, that may wait for another process: the thread can be cancelled there,
+// as in the libc's own functions for them.
+long waiting_call(long number, long a, long b, long c, long d, long e = 0, long f = 0);
+long emulate_waiting(long number, long a, long b, long c, long d = 0, long e = 0, long f = 0);
+
 // Guest path of the program that process `pid` runs (for guest::Place).
 bool program_of(void* context, int pid, guest::GuestPath& out);
 

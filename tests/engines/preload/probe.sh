@@ -148,10 +148,12 @@ for guest in ${GUESTS:-bookworm trixie bullseye musl}; do
     rm -f "$root/bin/sh"  # a static one
     check "musl: compile" musl-gcc -O1 -pthread "$here/probe.c" -o "$root/tmp/probe"
     check "musl: compile" musl-gcc -O1 "$here/inside.c" -o "$root/tmp/inside"
+    check "musl: compile" musl-gcc -O1 -pthread "$here/cancel.c" -o "$root/tmp/cancel-threads"
   else
-    cp "$here"/{probe,inside,special}.c "$root/tmp/"
+    cp "$here"/{probe,inside,special,cancel}.c "$root/tmp/"
     "$UDOCKER" -q setup --execmode=F1 $guest
     check "$guest: the guest's own compiler, in F1" "$UDOCKER" -q run --nobanner $guest sh -c "gcc -O1 -pthread /tmp/probe.c -o /tmp/probe -ldl && gcc -O1 /tmp/inside.c -o /tmp/inside &&
+      gcc -O1 -fexceptions -pthread /tmp/cancel.c -o /tmp/cancel-threads &&
       cd /tmp && gcc -O1 -fPIC -shared -DLIBRARY special.c -o liblibrary.so && gcc -O1 -fPIC -shared -DPLUGIN special.c -o plugin.so &&
       gcc -O1 -fexceptions special.c -o special -pthread -L. -llibrary -Wl,-rpath,/tmp -ldl"
   fi
@@ -166,6 +168,7 @@ for guest in ${GUESTS:-bookworm trixie bullseye musl}; do
       sed -i '/^words /d' seen
     fi
     check_same "$guest $mode: the libc opens the guest's files" "" "$(diff wanted seen)"
+    check_output "$guest $mode: threads are cancelled where they wait" "0 not cancelled, 0 not unwound" "$UDOCKER" -q run --nobanner $guest /tmp/cancel-threads 100
   done
   # Hard programs: lazily bound and not, and with a library that the image preloads.
   for how in a=b LD_BIND_NOW=1 LD_PRELOAD=/tmp/plugin.so; do
