@@ -59,7 +59,11 @@ for mode in P1 P2 T1 F1 R1; do
       cannot --kernel --kernel=3.10.0
       cannot --hostname --hostname=other
       cannot --read-only --read-only
-      check_match "F1: --user=root is warned of" "^Warning: this engine does not support execution as root" r --user=root f echo ;;
+      check_match "F1: --user=root is warned of, and the modes that can be root are named" "^Warning: this engine does not support execution as root \\(P, T and R modes do\\)" r --user=root f echo
+      check_match "F1: --user=root is the host's user" "^$(id -u) $me$" r --user=root $c bash -c 'echo $UID $USER'
+      works "the host's user by default" "$(id -u) $me $me" $c bash -c 'echo $UID $USER $LOGNAME'
+      works "another user of the container has the host's ids" "$(id -u) user" --user=user $c bash -c 'echo $UID $USER'
+      works "the user has a line in passwd" "$me" $c bash -c 'while IFS=: read -r name _ id _; do if [ "$id" = $UID ]; then echo $name; fi; done < /etc/passwd' ;;
     R1)
       cannot --publish --publish=8080:80
       cannot --netcoop --netcoop
