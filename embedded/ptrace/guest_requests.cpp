@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include <elf.h>
 #include <sys/ptrace.h>
@@ -12,6 +13,7 @@
 
 #include "embedded/ptrace/engine.hpp"
 #include "embedded/ptrace/guest_tracing.hpp"
+#include "util/log.hpp"
 
 namespace udocker::ptrace {
 
@@ -267,7 +269,11 @@ long GuestTracing::forward(Tracee& tracee, TraceeMemory& memory, long what, uint
 
 long GuestTracing::request(Tracee& caller, TraceeMemory& memory) {
   const guest::Call& call = caller.call;
-  if (call.abi != guest::kNativeAbi) return -EPERM;
+  if (call.abi != guest::kNativeAbi) {
+    if (!std::exchange(told_narrow_, true))
+      log::warning("a 32-bit program wants to trace: inside modes P1 and P2 only 64-bit programs can (mode R1 has no such limit)");
+    return -EPERM;
+  }
   auto what = static_cast<long>(call.arg[0]);
   auto pid = static_cast<pid_t>(call.arg[1]);
   uint64_t address = call.arg[2], data = call.arg[3];

@@ -117,6 +117,7 @@ class GuestTracing {
 
   Engine& engine_;
   std::unordered_map<pid_t, Tracer> tracers_;  // by process
+  bool told_narrow_ = false;
 };
 
 }  // namespace udocker::ptrace

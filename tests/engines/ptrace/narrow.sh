@@ -25,6 +25,9 @@ ln -s anywhere root/probe/other
 printf '#!/probe/anywhere word\n' > root/probe/script
 chmod +x root/probe/script
 
+printf '#include <stdio.h>\n#include <sys/ptrace.h>\nint main(void) { printf("%%ld\\n", ptrace(PTRACE_TRACEME, 0, 0, 0)); return 0; }\n' > traces.c
+check "build what wants to be traced" $cc32 -static -o root/probe/traces traces.c
+
 check "build what refuses" cc -o refusing "$here/refusing.c"
 # old: without PTRACE_GET_SYSCALL_INFO, as before Linux 5.3.
 for how in listener stops P2 old; do
@@ -44,6 +47,8 @@ for how in listener stops P2 old; do
   check_output "$how: names of a link" "first other /probe/anywhere /probe/other second" "${on[@]}" /probe/fixed run /probe/other first second
   check_output "$how: names of a script" "/probe/anywhere script /probe/anywhere /probe/script word" "${on[@]}" /probe/script
   check "$how: threads with small stacks" "${on[@]}" /probe/anywhere threads
+  check_match "$how: a 32-bit tracer is refused with a sentence" "a 32-bit program wants to trace: inside modes P1 and P2 only 64-bit programs can" "${on[@]}" /probe/traces
+  check_output "$how: it hears so too" -1 sh -c '"$@" 2>/dev/null' _ "${on[@]}" /probe/traces
   check_same "$how: int 0x80 and x32 in 64-bit code reach nothing outside" "" "$("${on[@]}" /probe/tables /probe/in/file "$WORK/out/outside" | grep open)"
 done
 for how in "" "--no-seccomp -0"; do
