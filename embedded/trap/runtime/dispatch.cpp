@@ -142,9 +142,14 @@ void note_identity(const guest::Row* row) {
   stack_identity_filter();
 }
 
+bool goes_to_directory(const guest::Row* row) {
+  return row && (row->op == guest::Op::open || row->op == guest::Op::openat2 || row->op == guest::Op::chdir);
+}
+
 long translated(Slot* slot) {
   guest::Decision& decision = slot->decision;
   guest::translate(slot->task, slot->call, decision);
+  if (me().root_fd >= 0 && goes_to_directory(decision.row) && lists_descriptors(slot->task.input.text())) give_up_root_fd();
   switch (decision.action) {
     case guest::Action::pass: {
       long result = pass(*slot->trap);

@@ -47,21 +47,18 @@ Shape shape_of(const guest::View& view, guest::Text path) {
   return several ? Shape::relative : Shape::name;
 }
 
-// A directory that shows the process's descriptors, wherever it may lie: "fd" or "fdinfo".
-bool lists_descriptors(guest::Text path) {
-  while (path.size > 1 && path[path.size - 1] == '/') --path.size;
-  auto ends_with = [&](guest::Text name) {
-    return path.size >= name.size && path.from(path.size - name.size) == name && (path.size == name.size || path[path.size - name.size - 1] == '/');
-  };
-  return ends_with("fd") || ends_with("fdinfo");
-}
-
 // The kernel's answer says that a link stands there, or that emulated rights may help.
 bool must_walk(long result, uint32_t flags, bool fake) {
   return result == -ELOOP || result == -EINVAL || (result == -ENOTDIR && (flags & O_DIRECTORY)) || (fake && result == -EACCES);
 }
 
 }  // namespace
+
+bool lists_descriptors(guest::Text path) {
+  auto ends_with = [&](guest::Text name) { return path.size >= name.size && path.from(path.size - name.size) == name; };
+  while (ends_with("/") || ends_with("/.")) --path.size;
+  return path == "fd" || path == "fdinfo" || ends_with("/fd") || ends_with("/fdinfo");
+}
 
 bool open_at_once(Slot* slot, long& result) {
   const Trap& trap = *slot->trap;
@@ -73,11 +70,7 @@ bool open_at_once(Slot* slot, long& result) {
   if (size <= 0) return false;
   task.input.set_size(static_cast<size_t>(size));
   guest::Text path = task.input.text();
-  if (lists_descriptors(path)) {
-    give_up_root_fd();
-    task.place.root_fd = -1;
-    return false;
-  }
+  if (lists_descriptors(path)) return false;
   if (open.flags & (kPath | kTemporary | O_NOFOLLOW)) return false;
   if (creates && (fake || (open.flags & O_EXCL))) return false;
   if (view.has(guest::kHasReadOnly) && (creates || (open.flags & (O_ACCMODE | O_TRUNC)))) return false;

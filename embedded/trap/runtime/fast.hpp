@@ -8,4 +8,7 @@ namespace udocker::trap {
 // True: `result` is what the guest gets. False: nothing has happened, the call must be translated.
 bool open_at_once(Slot* slot, long& result);
 
+// A directory that shows the process's descriptors, wherever it may lie: "fd" or "fdinfo".
+bool lists_descriptors(guest::Text path);
+
 }  // namespace udocker::trap

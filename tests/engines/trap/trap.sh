@@ -40,7 +40,7 @@ for mode in T1 T2; do
   filters() { sed -n 's/^Seccomp_filters:[^0-9]*//p' /proc/self/status; }
   check_output "$mode: an emulated root needs one filter" "$(($(filters) + 1))" "${on[@]}" -0 sh -c 'ls -l /etc/passwd >/dev/null; sed -n "s/^Seccomp_filters:[^0-9]*//p" /proc/self/status'
   check_output "$mode: changed ids last over exec" "42 42" "${on[@]}" -0 perl -e '$) = "42 42"; $( = 42; $> = 42; $< = 42; exec "sh", "-c", "echo \$(id -u) \$(id -g)"'
-  check "$mode: compile" "${on[@]}" sh -c 'gcc -O1 -pthread -o /tmp/signals /src/signals.c && gcc -O1 -pthread -static -o /tmp/signals-static /src/signals.c && gcc -O1 -pthread -o /tmp/stress /src/stress.c'
+  check "$mode: compile" "${on[@]}" sh -c 'gcc -O1 -pthread -o /tmp/signals /src/signals.c && gcc -O1 -pthread -static -o /tmp/signals-static /src/signals.c && gcc -O1 -pthread -o /tmp/stress /src/stress.c && gcc -O1 -pthread -o /tmp/facilities /src/facilities.c'
   check_output "$mode: signals" "signals: all good" "${on[@]}" /tmp/signals
   check_output "$mode: signals in a static program" "signals: all good" "${on[@]}" /tmp/signals-static
   check_match "$mode: stress" "^calls [0-9]+ signals [0-9]+/[0-9]+ children [0-9]+$" "${on[@]}" /tmp/stress 3
@@ -71,6 +71,7 @@ os.unlink(name); os.rmdir(os.path.dirname(name))'
   check_output "$mode: chroot inside" "tmp" "${on[@]}" -0 sh -c 'mkdir -p /tmp/r/tmp /tmp/r/bin; cp /probe/probe /tmp/r/bin/; chroot /tmp/r /bin/probe exit && cd /tmp/r && ls -d tmp; rm -r /tmp/r'
   check_output "$mode: listings show binds" "a added" "${on[@]}" -b "$WORK/out:/a" -b "$WORK/out/outside:/etc/added" sh -c 'echo $(ls / | grep -x a) $(ls /etc | grep -x added)'
   check_match "$mode: read-only binds" "Read-only file system" "${on[@]}" -0 -b "$WORK/out:/mnt:ro" touch /mnt/new
+  for way in "" 0 1 2 3 4 5; do check_output "$mode: what a guest may use of the kernel${way:+, descriptors by way $way}" "facilities: all good" "${on[@]}" /tmp/facilities $way; done
   check_output "$mode: no descriptor of ours is open" "$(ls /proc/self/fd | wc -l)" "${on[@]}" -0 --owners "$WORK/owners" sh -c 'ls /proc/self/fd | wc -l'
   check_output "$mode: the engine's descriptor is not the program's" "good" "${on[@]}" python3 -c '
 import ctypes, errno, os, resource, threading
