@@ -102,6 +102,8 @@ long run_program(Slot* slot) {
   }
   *out = nullptr;
 
+  // A set-id program's ids differ from those the filter answers with.
+  if (changed && !self.identity_changed) stack_identity_filter();
   bool borrowed = in_borrowed_memory();
   signals_before_exec();
   trace_before_exec();

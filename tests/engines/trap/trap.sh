@@ -72,6 +72,8 @@ os.unlink(name); os.rmdir(os.path.dirname(name))'
   check_output "$mode: listings show binds" "a added" "${on[@]}" -b "$WORK/out:/a" -b "$WORK/out/outside:/etc/added" sh -c 'echo $(ls / | grep -x a) $(ls /etc | grep -x added)'
   check_match "$mode: read-only binds" "Read-only file system" "${on[@]}" -0 -b "$WORK/out:/mnt:ro" touch /mnt/new
   for way in "" 0 1 2 3 4 5; do check_output "$mode: what a guest may use of the kernel${way:+, descriptors by way $way}" "facilities: all good" "${on[@]}" /tmp/facilities $way; done
+  check_output "$mode: ids of a set-id program" "0 42 0 43;0 0 0 0" "${on[@]}" -0 --owners "$WORK/setid" sh -c 'cp /usr/bin/python3 /tmp/p && chown 42:43 /tmp/p && chmod 6755 /tmp/p
+    for i in 1 2; do /tmp/p -c "import os; print(os.getuid(), os.geteuid(), os.getgid(), os.getegid())"; chmod 755 /tmp/p; done | paste -sd";"; rm /tmp/p'
   check_output "$mode: no descriptor of ours is open" "$(ls /proc/self/fd | wc -l)" "${on[@]}" -0 --owners "$WORK/owners" sh -c 'ls /proc/self/fd | wc -l'
   check_output "$mode: the engine's descriptor is not the program's" "good" "${on[@]}" python3 -c '
 import ctypes, errno, os, resource, threading
