@@ -400,8 +400,9 @@ void do_access(const Step& step) {
       if (!map_path(step, directory, task.input, Follow::no, found)) return;
       host = name_of(task.place, found);
     }
-    bool plain = found.magic == Magic::none && sys::fstatat(host.directory, host.path, &stat, sys::kNoFollow) == 0 && !is_link(stat);
-    if (plain && (!(mode & 4) || (stat.uid == step.view().host_uid && (stat.mode & 0400)))) return step.answer(0);
+    long result = found.magic == Magic::none ? sys::fstatat(host.directory, host.path, &stat, sys::kNoFollow) : -ELOOP;
+    if (result == -ENOENT) return step.answer(result);
+    if (result == 0 && !is_link(stat) && (!(mode & 4) || (stat.uid == step.view().host_uid && (stat.mode & 0400)))) return step.answer(0);
   }
   if (!map_path(step, directory, task.input, follow, found)) return;
   if (read_only && found.read_only()) return step.answer(-EROFS);
