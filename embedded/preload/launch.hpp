@@ -301,6 +301,7 @@ long with_trap(const Context& context, const char* argv0, char** words, size_t c
     texts.add(":");
     texts.add(view.guest_of(mount));
     if (mount.flags & guest::kMountReadOnly) texts.add(":ro");
+    if (mount.flags & guest::kMountNotListed) texts.add(":unlisted");
     out[used++] = texts.finish();
   }
   for (size_t i = 0; i < count; ++i) out[used++] = words[i];

@@ -18,6 +18,7 @@ namespace {
 struct Entry {
   std::string guest, host;
   std::uint16_t flags = 0;
+  std::uint64_t parent_dev = 0, parent_ino = 0;
 };
 
 const guest::View& view_of(const Settings& settings) {
@@ -30,7 +31,8 @@ guest::Text text_of(const std::string& text) { return {text.data(), text.size()}
 std::vector<Entry> entries_of(const guest::View& view) {
   std::vector<Entry> out;
   for (std::size_t i = 0; i < view.mount_count; ++i)
-    out.push_back({text_of(view.guest_of(view.mounts[i])), text_of(view.host_of(view.mounts[i])), view.mounts[i].flags});
+    out.push_back({text_of(view.guest_of(view.mounts[i])), text_of(view.host_of(view.mounts[i])), view.mounts[i].flags,
+                   view.mounts[i].parent_dev, view.mounts[i].parent_ino});
   return out;
 }
 
@@ -70,7 +72,9 @@ std::vector<char> merge_views(const Settings& outer, const std::vector<char>& vi
       bool covered = target.empty() || std::any_of(own.begin(), own.end(), [&](const Entry& nearer) {
                        return nearer.guest.size() > mount.guest.size() && guest::contains_path(text_of(nearer.guest), text_of(target));
                      });
-      if (!covered) all.push_back({target, other.host, static_cast<std::uint16_t>(other.flags | (mount.flags & guest::kMountReadOnly))});
+      if (!covered)
+        all.push_back({target, other.host, static_cast<std::uint16_t>(other.flags | (mount.flags & guest::kMountReadOnly)),
+                       other.parent_dev, other.parent_ino});
     }
   }
   if (all.size() > guest::kMaxMounts) throw Error("too many binds for a container in a container");
@@ -103,6 +107,8 @@ std::vector<char> merge_views(const Settings& outer, const std::vector<char>& vi
     mount.guest_size = static_cast<std::uint16_t>(keep(all[i].guest, mount.guest));
     mount.host_size = static_cast<std::uint16_t>(keep(all[i].host, mount.host));
     mount.flags = all[i].flags;
+    mount.parent_dev = all[i].parent_dev;
+    mount.parent_ino = all[i].parent_ino;
     for (const Entry& other : all)
       if (other.guest != all[i].guest && guest::contains_path(text_of(all[i].guest), text_of(other.guest))) mount.flags |= guest::kMountHasChildren;
     if (mount.flags & guest::kMountReadOnly) out.flags |= guest::kHasReadOnly;

@@ -139,6 +139,7 @@ class Parser {
     auto colon = text.find(':');
     std::string host = text.substr(0, colon);
     std::string guest = colon == std::string::npos ? "" : text.substr(colon + 1);
+    while (take_end(guest, "unlisted")) bind.listed = false;
     while (take_end(guest, "ro")) bind.read_only = true;
     while (take_end(guest, "rw") || take_end(guest, "z") || take_end(guest, "Z")) {
     }
@@ -230,7 +231,8 @@ std::string view_options_help(const std::string& program) {
              "  -r, --rootfs DIR            use DIR as the root of the command\n"
              "  -R DIR                      -r DIR with the usual binds (/dev /proc /sys /tmp /run, /etc/..., $HOME)\n"
              "  -S DIR                      -r DIR -0 with fewer binds, for installing packages\n"
-             "  -b, -m, --bind HOST[:GUEST[:ro]]  show a file or directory of the host\n"
+             "  -b, -m, --bind HOST[:GUEST[:ro][:unlisted]]  show a file or directory of the host; unlisted: not in listings\n"
+             "                              where ROOT lacks the name, which makes them faster\n"
              "  -w, --cwd DIR               working directory of the command\n"
              "  -0, --root-id               let the command believe it is root\n"
              "  -i, --change-id UID:GID     let the command believe it has these ids\n"
@@ -262,6 +264,7 @@ std::vector<char> try_view(const ViewOptions& options, const std::string& stand_
       continue;
     }
     uint16_t flags = bind.read_only ? guest::kMountReadOnly : 0;
+    if (!bind.listed) flags |= guest::kMountNotListed;
     mounts.push_back({text_of(bind.host), text_of(bind.guest), flags});
     sources.push_back(&bind);
   }

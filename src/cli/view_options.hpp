@@ -13,6 +13,7 @@ struct ViewBind {
   std::string host;   // as written; made absolute
   std::string guest;  // as written or the host part
   bool read_only = false;
+  bool listed = true;      // the directory it lies in shows its name also where ROOT lacks it
   bool keep_link = false;  // `!` at the end: the guest path's last link is not followed
 };
 

@@ -26,6 +26,7 @@ struct Bind {
   std::string host;   // absolute, exists
   std::string guest;  // absolute, normalised, not "/"
   Access access = Access::read_write;
+  bool listed = true;  // P, T and F modes: listings show the name where ROOT lacks it, which slows all listings down
 };
 
 struct Port {
@@ -77,6 +78,8 @@ struct Launch {
   bool in_process = false;    // our own program may as well be called: it needs neither a fresh process nor this environment
 };
 
+// A bind as our front ends take it behind -b.
+std::string bind_argument(const Bind& bind);
 // The options shared by our ptrace, trap and preload front ends (src/cli/view_options.hpp), up to `-r ROOT -w DIR`.
 std::vector<std::string> view_arguments(const RunPlan& plan);
 

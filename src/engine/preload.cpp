@@ -29,7 +29,7 @@ Launch plan_preload(const RunPlan& plan) {
   if (!plan.first_library_dir.empty()) launch.argv.insert(launch.argv.end(), {"--libraries-first", plan.first_library_dir});
   for (const auto& bind : plan.binds) {
     launch.argv.push_back("-b");
-    launch.argv.push_back(cat(bind.host, ":", bind.guest, bind.access == Access::read_only ? ":ro" : ""));
+    launch.argv.push_back(bind_argument(bind));
   }
   launch.argv.insert(launch.argv.end(), {"-r", plan.root, "-w", plan.workdir});
   launch.argv.insert(launch.argv.end(), plan.argv.begin(), plan.argv.end());

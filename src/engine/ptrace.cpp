@@ -11,7 +11,7 @@ namespace {
 void add_view(std::vector<std::string>& argv, const RunPlan& plan, bool own) {
   for (const auto& bind : plan.binds) {
     argv.push_back("-b");
-    argv.push_back(cat(bind.host, ":", bind.guest, own && bind.access == Access::read_only ? ":ro" : ""));
+    argv.push_back(own ? bind_argument(bind) : cat(bind.host, ":", bind.guest));
   }
   if (plan.uid == 0 && (plan.gid == 0 || !own)) {
     argv.push_back("-0");
@@ -32,6 +32,10 @@ void add_view(std::vector<std::string>& argv, const RunPlan& plan, bool own) {
 }
 
 }  // namespace
+
+std::string bind_argument(const Bind& bind) {
+  return cat(bind.host, ":", bind.guest, bind.access == Access::read_only ? ":ro" : "", bind.listed ? "" : ":unlisted");
+}
 
 std::vector<std::string> view_arguments(const RunPlan& plan) {
   std::vector<std::string> argv;

@@ -196,23 +196,6 @@ struct Entry64 {
   uint8_t type;
 };
 
-// The host's directory in which a mount has its name.
-struct Parent {
-  Text guest;
-  uint64_t dev = 0, ino = 0;
-
-  void look_at(Task& task, Text path) {
-    if (!guest.empty() && guest == path) return;
-    guest = path;
-    dev = ino = 0;
-    guest_to_host(*task.place.view, path, task.first.host);
-    task.first.mount = &mount_of_guest(*task.place.view, path);
-    HostName host = name_of(task.place, task.first);
-    sys::Stat stat;
-    if (sys::fstatat(host.directory, host.path, &stat, 0) == 0) dev = stat.dev, ino = stat.ino;
-  }
-};
-
 bool stat_descriptor(Task& task, int fd, sys::Stat& stat) {
   if (task.place.self) return sys::fstatat(fd, "", &stat, sys::kEmptyPath) == 0;
   proc_prefix(task.place, task.text);
@@ -232,7 +215,6 @@ long finish_listing(Task& task, const Call& call, const Decision& decision, long
   auto fd = static_cast<int>(call.arg[0]);
   sys::Stat listed;
   if (!stat_descriptor(task, fd, listed)) return result;
-  Parent parent;
   const View& view = *task.place.view;
   char* out = task.text.buffer();
   size_t used = 0;
@@ -240,11 +222,10 @@ long finish_listing(Task& task, const Call& call, const Decision& decision, long
   for (size_t i = 1; i < view.mount_count; ++i) {
     const Mount& mount = view.mounts[i];
     if (!(mount.flags & kMountUnlisted)) continue;
+    if (mount.parent_ino != listed.ino || mount.parent_dev != listed.dev) continue;
     Text guest = view.guest_of(mount);
     size_t end = guest.size;
     while (guest[end - 1] != '/') --end;
-    parent.look_at(task, guest.first(end > 1 ? end - 1 : 1));
-    if (parent.ino != listed.ino || parent.dev != listed.dev) continue;
     Text name = guest.from(end);
     size_t size = (19 + name.size + 1 + 7) & ~size_t{7};
     if (used + size > room) break;

@@ -204,7 +204,7 @@ class Maker {
     if (result < 0) return result;
     sys::Stat stat;
     if ((result = sys::lstat(host_.c_str(), &stat)) < 0) return result;
-    uint16_t flags = spec.flags & kMountReadOnly;
+    uint16_t flags = spec.flags & (kMountReadOnly | kMountNotListed);
     if ((stat.mode & sys::kTypeMask) == sys::kTypeDir) flags |= kMountDirectory;
     if ((flags & kMountDirectory) && is_proc(host_.c_str())) flags |= kMountProc;
     if (flags & kMountReadOnly) view_.flags |= kHasReadOnly;
@@ -309,11 +309,15 @@ class Maker {
     Text name = full.from(end);
     guest_to_host(view_, end > 1 ? full.first(end - 1) : Text("/"), host_);
     bool stand_in = in_stand_in();
+    sys::Stat parent{}, stat;
+    sys::fstatat(sys::kAtCwd, host_.c_str(), &parent, 0);
     host_.append_component(name);
-    sys::Stat stat;
     if (sys::lstat(host_.c_str(), &stat) == 0) return 0;
+    if (!stand_in && (view_.mounts[index].flags & kMountNotListed)) return 0;
     if (!stand_in) {
       view_.mounts[index].flags |= kMountUnlisted;
+      view_.mounts[index].parent_dev = parent.dev;
+      view_.mounts[index].parent_ino = parent.ino;
       view_.flags |= kHasUnlisted;
       return 0;
     }

@@ -15,12 +15,14 @@ enum MountFlag : uint16_t {
   kMountVirtual = 8,     // an empty stand-in directory above a target that ROOT lacks
   kMountUnlisted = 16,   // ROOT has no entry of this name: listings of the parent need it added
   kMountHasChildren = 32,  // another mount lies below this one's guest path
+  kMountNotListed = 64,  // never added to listings: that costs a stop for each piece of any listing
 };
 
 struct Mount {
   uint32_t guest, host;  // offsets into View::text
   uint16_t guest_size, host_size;
   uint16_t flags, reserved;
+  uint64_t parent_dev, parent_ino;  // kMountUnlisted: the host's directory in which the name is lacking
 };
 
 enum ViewFlag : uint32_t {
@@ -68,7 +70,7 @@ inline constexpr size_t kViewCapacity = 128 * 1024;
 
 struct MountSpec {
   Text host, guest;  // both absolute; guest normalised
-  uint16_t flags = 0;  // only kMountReadOnly is taken
+  uint16_t flags = 0;  // kMountReadOnly, kMountNotListed
 };
 
 struct ViewSpec {

@@ -52,16 +52,21 @@ Bind parse_volume(const std::string& text) {
 
 std::vector<Bind> plan_volumes(const RunOptions& options, const config::Settings& settings, engine::Family family,
                                const std::string& home) {
-  std::vector<std::pair<std::string, bool>> texts;  // text, may be missing
-  for (const auto& volume : options.volumes) texts.emplace_back(volume, false);
+  struct Wanted {
+    std::string text;
+    bool optional = false;
+    bool listed = true;
+  };
+  std::vector<Wanted> texts;
+  for (const auto& volume : options.volumes) texts.push_back({volume});
   if (!options.no_sysdirs) {
     bool isolated = family == engine::Family::launcher || family == engine::Family::apptainer;
     for (const auto& dir : settings.sysdirs_list) {
       bool kernel_dir = dir == "/dev" || dir == "/proc" || dir == "/sys" || dir == "/lib/modules";
       if (isolated && kernel_dir && !(family == engine::Family::apptainer && dir == "/lib/modules")) continue;
-      texts.emplace_back(dir, true);
+      texts.push_back({dir, true, false});
     }
-    texts.emplace_back("/etc/hosts", true);
+    texts.push_back({"/etc/hosts", true, false});
   }
   // Where the host's /dev is shown a device needs nothing; the launcher has a /dev of its own and takes them apart.
   if (family != engine::Family::launcher)
@@ -69,22 +74,24 @@ std::vector<Bind> plan_volumes(const RunOptions& options, const config::Settings
       if (!device.starts_with('/')) continue;  // a name in a CDI file
       auto parts = split(device, ':');
       std::string guest = parts.size() > 1 && parts[1].starts_with('/') ? parts[1] : parts[0];
-      if (options.no_sysdirs || guest != parts[0]) texts.emplace_back(cat(parts[0], ":", guest), false);
+      if (options.no_sysdirs || guest != parts[0]) texts.push_back({cat(parts[0], ":", guest)});
     }
   if (options.dri)
-    for (const auto& dir : settings.dri_list) texts.emplace_back(dir, true);
-  if (options.bind_home && !home.empty() && home != "/") texts.emplace_back(home, true);
+    for (const auto& dir : settings.dri_list) texts.push_back({dir, true});
+  if (options.bind_home && !home.empty() && home != "/") texts.push_back({home, true});
   for (const auto& unwanted : options.no_volumes) {
     auto before = texts.size();
-    std::erase_if(texts, [&](const auto& text) {
-      return text.first == unwanted || clean(text.first.substr(0, text.first.find(':'))) == clean(unwanted);
+    std::erase_if(texts, [&](const Wanted& wanted) {
+      return wanted.text == unwanted || clean(wanted.text.substr(0, wanted.text.find(':'))) == clean(unwanted);
     });
     if (texts.size() == before) log::warning(cat("--novol ", printable(unwanted), " not in volumes list"));
   }
   std::vector<Bind> binds;
-  for (const auto& [text, optional] : texts) {
+  for (const auto& [text, optional, listed] : texts) {
     if (optional && !path_exists(text.substr(0, text.find(':')))) continue;
     Bind bind = parse_volume(text);
+    // What helps names to be resolved, and the kernel's modules: as with PRoot, to be opened but not seen by `ls`.
+    bind.listed = listed || bind.guest.rfind('/') == 0;
     bool taken = std::any_of(binds.begin(), binds.end(), [&](const Bind& other) { return other.guest == bind.guest; });
     if (!taken) binds.push_back(std::move(bind));
   }

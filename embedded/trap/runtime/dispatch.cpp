@@ -206,6 +206,9 @@ long carry_out(const Trap& trap) {
       return on_descriptors(trap);
     case __NR_ptrace:
       return on_ptrace(trap);
+    case __NR_getdents64:  // a patched site comes here also where the filter would let it pass
+      if (!me().view->has(guest::kHasUnlisted) && !me().view->has(guest::kLinkToSymlink)) return pass(trap);
+      break;
     default:
       break;
   }

@@ -88,6 +88,7 @@ os.unlink(name + "/s"); os.rmdir(name)'
   binds=(-b "$WORK/vol:/a/b/c" -b "$WORK/vol/file:/etc/added" -b "$WORK/vol:/mnt/ro:ro")
   check_output "$how: binds" "vol vol vol" "${on[@]}" "${binds[@]}" sh -c 'echo $(cat /a/b/c/file /etc/added /mnt/ro/file)'
   check_output "$how: listings show them" "a b ro added" "${on[@]}" "${binds[@]}" sh -c 'echo $(ls / | grep -x a) $(ls /a) $(ls /mnt) $(ls /etc | grep -x added)'
+  check_output "$how: or not, where that is asked for" "vol 0" "${on[@]}" -b "$WORK/vol/file:/etc/added:unlisted" sh -c 'echo $(cat /etc/added; ls /etc | grep -cx added)'
   check_match "$how: read-only binds" "Read-only file system" "${on[@]}" "${binds[@]}" touch /mnt/ro/new
   check_match "$how: read-only binds, for root" "Read-only file system" "${on[@]}" -0 "${binds[@]}" rm /mnt/ro/file
   check "$how: writable binds" "${on[@]}" "${binds[@]}" touch /a/b/c/new

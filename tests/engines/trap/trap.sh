@@ -70,6 +70,7 @@ client = socket.socket(socket.AF_UNIX); client.connect(name); print(client.getpe
 os.unlink(name); os.rmdir(os.path.dirname(name))'
   check_output "$mode: chroot inside" "tmp" "${on[@]}" -0 sh -c 'mkdir -p /tmp/r/tmp /tmp/r/bin; cp /probe/probe /tmp/r/bin/; chroot /tmp/r /bin/probe exit && cd /tmp/r && ls -d tmp; rm -r /tmp/r'
   check_output "$mode: listings show binds" "a added" "${on[@]}" -b "$WORK/out:/a" -b "$WORK/out/outside:/etc/added" sh -c 'echo $(ls / | grep -x a) $(ls /etc | grep -x added)'
+  check_output "$mode: or not, where that is asked for" "secret 0" "${on[@]}" -b "$WORK/out/outside:/etc/added:unlisted" sh -c 'echo $(cat /etc/added; ls /etc | grep -cx added)'
   check_match "$mode: read-only binds" "Read-only file system" "${on[@]}" -0 -b "$WORK/out:/mnt:ro" touch /mnt/new
   for way in "" 0 1 2 3 4 5; do check_output "$mode: what a guest may use of the kernel${way:+, descriptors by way $way}" "facilities: all good" "${on[@]}" /tmp/facilities $way; done
   check_output "$mode: ids of a set-id program" "0 42 0 43;0 0 0 0" "${on[@]}" -0 --owners "$WORK/setid" sh -c 'cp /usr/bin/python3 /tmp/p && chown 42:43 /tmp/p && chmod 6755 /tmp/p
