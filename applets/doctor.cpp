@@ -33,7 +33,7 @@ void print_text(const std::vector<host::Probe>& probes, const std::vector<engine
   log::output("What this host allows an ordinary user:");
   for (const auto& probe : probes)
     log::output(cat("  ", pad(host::ability_name(probe.ability), -32), probe.works ? "yes" : cat("no: ", probe.detail)));
-  log::output("\nExecution modes, fastest first:");
+  log::output("\nExecution modes, in the order in which auto prefers them:");
   for (const auto& report : modes)
     log::output(cat("  ", engine::mode_name(report.mode), "  ", !report.works ? cat("lacks ", report.lacks) : report.note.empty() ? "works" : cat("works ", report.note)));
   log::output(cat("\nMode auto takes ", engine::mode_name(engine::best_mode(modes)), " here."));

@@ -15,10 +15,10 @@ struct ModeReport {
   std::string note;   // what it does without while it works
 };
 
-// In the order of preference of `auto`: the fastest first.
+// In the order of preference of `auto`: what runs any program first, the fastest of those first.
 std::vector<ModeReport> judge_modes(const std::vector<host::Probe>& probes, bool apptainer_installed);
 
-// The fastest mode that works and changes nothing in the container.
+// The first of them that works and changes nothing in the container.
 Mode best_mode(const std::vector<ModeReport>& reports);
 
 // Probes kept in `folder` as JSON with the host's name, kernel and boot; probed anew when any of these differ.
