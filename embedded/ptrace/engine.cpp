@@ -79,6 +79,7 @@ Engine::Engine(const guest::View& view, EngineOptions options)
   task_->place.program_of = program_of;
   task_->place.auxv_of = auxv_of;
   task_->listing_ended = listing_ended;
+  task_->identity_of = identity_of;
   task_->memory = &memory_;
   task_->engine_pid = ::getpid();
   if (view_.owners_size) {
@@ -139,6 +140,14 @@ bool Engine::listing_ended(void* context, int descriptor) {
   }
   given.push_back(descriptor);
   return false;
+}
+
+bool Engine::identity_of(void* context, int pid, guest::Identity& out) {
+  auto& engine = *static_cast<Engine*>(context);
+  auto found = engine.tracees_.find(pid);
+  if (found == engine.tracees_.end()) return false;
+  out = found->second->identity;
+  return true;
 }
 
 Tracee& Engine::find_or_add(pid_t tid) {

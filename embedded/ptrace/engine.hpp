@@ -85,6 +85,7 @@ class Engine {
   static bool program_of(void* context, int pid, guest::GuestPath& out);
   static long auxv_of(void* context, int pid, char* out, size_t capacity);
   static bool listing_ended(void* context, int descriptor);
+  static bool identity_of(void* context, int pid, guest::Identity& out);
 
   const guest::View& view_;
   EngineOptions options_;

@@ -9,7 +9,7 @@ namespace udocker::guest {
 namespace {
 
 // What the program does with one number.
-enum class Way : uint8_t { pass, stop, notify, open, zero, refuse_perm, refuse_nosys, if_arg, clone, prctl };
+enum class Way : uint8_t { pass, stop, notify, open, zero, refuse_perm, refuse_nosys, if_arg, clone, prctl, credentials };
 
 constexpr uint32_t kNamespaces = 0x7e020080;  // CLONE_NEW*: TIME USER PID NET IPC UTS CGROUP NS
 constexpr uint32_t kUntraced = 0x00800000;
@@ -75,6 +75,7 @@ class Builder {
     if (!stops(spec_, *found)) return Way::pass;
     if (found->op == Op::clone || found->op == Op::unshare) return Way::clone;
     if (found->op == Op::prctl) return Way::prctl;
+    if (found->op == Op::get_option) return Way::credentials;
     if (found->traits & kOnlyPath) return Way::if_arg;
     if (spec_.zero_ids && is_zero_id(*spec_.view, *found)) return Way::zero;
     if (spec_.zero_ids && found->op == Op::set_id) return Way::stop;
@@ -157,6 +158,13 @@ class Builder {
         program_.add(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 3);
         program_.load(arg_low(argument) + 4);
         program_.add(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1);
+        program_.ret(SECCOMP_RET_ALLOW);
+        return stop();
+      }
+      case Way::credentials: {
+        constexpr uint32_t kPeerCredentials = 17;  // SO_PEERCRED
+        program_.load(arg_low(2));
+        program_.add(BPF_JMP | BPF_JEQ | BPF_K, kPeerCredentials, 1, 0);
         program_.ret(SECCOMP_RET_ALLOW);
         return stop();
       }

@@ -124,7 +124,9 @@ long finish_created(Task& task, const Call& call, const Decision& decision, long
   const Row& row = *decision.row;
   Decision unused;
   Step step{task, call, row, unused};
-  if (take_path(step, row.path, task.input) != Taken::path) return result;
+  bool socket = row.op == Op::socket_name || row.op == Op::socket_call;
+  Taken taken = socket ? take_socket_name(step, task.input) : take_path(step, row.path, task.input);
+  if (taken != Taken::path) return result;
   Follow follow = row.op == Op::open || row.op == Op::openat2 ? Follow::yes : Follow::no;
   Resolved& found = task.first;
   if (resolve(task.place, task.work, directory_of(step, row.dir), task.input.text(), follow, found) < 0) return result;

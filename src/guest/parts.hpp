@@ -122,8 +122,12 @@ void do_identity(const Step& step);  // every id and capability call, prctl
 void do_socket(const Step& step);    // every call with a socket address
 void do_uname(const Step& step);
 
+// The name in the address that bind() was given.
+Taken take_socket_name(const Step& step, GuestPath& into);
+
 long finish_created(Task& task, const Call& call, const Decision& decision, long result);
 long finish_socket(Task& task, const Call& call, const Decision& decision, long result);
+long finish_credentials(Task& task, const Call& call, const Decision& decision, long result);
 long finish_listing(Task& task, const Call& call, const Decision& decision, long result);
 long finish_uname(Task& task, const Call& call, const Decision& decision, long result);
 

@@ -70,13 +70,15 @@ Outcome map_unix(const Step& step, Address& address, Use use) {
   GuestPath& name = step.task.input;
   name.assign({address.path(), length});
   Follow follow = use == Use::bind ? Follow::no : Follow::yes;
-  if (plain_name(step, sys::kAtCwd, name, follow)) return Outcome::same;
+  bool owned = use == Use::bind && step.fake();
+  if (!owned && plain_name(step, sys::kAtCwd, name, follow)) return Outcome::same;
   Resolved& found = step.task.first;
   if (!map_path(step, sys::kAtCwd, name, follow, found)) return Outcome::answered;
   if (use == Use::bind && found.read_only()) {
     step.answer(-EROFS);
     return Outcome::answered;
   }
+  if (owned) plan_created(step, found.host, 0);
   if (found.host.size() >= kUnixPath && !(use == Use::bind && from_root(step, found))) {
     long result = shorten(step, use, found.host);
     if (result == 0 && found.host.size() >= kUnixPath) result = -ENAMETOOLONG;
@@ -146,6 +148,36 @@ bool read_address(const Step& step, uint64_t from, uint64_t size, Address& out) 
 }
 
 Address& small_address(const Step& step) { return *reinterpret_cast<Address*>(step.task.small); }
+
+// struct ucred of SO_PEERCRED, unix(7): where getsockopt's arguments (`level` first) say it lies.
+constexpr uint64_t kSocketLevel = 1, kPeerCredentials = 17;
+struct Credentials {
+  int32_t pid;
+  uint32_t uid, gid;
+};
+
+void expect_credentials(const Step& step, uint64_t level, uint64_t option) {
+  if (step.fake() && level == kSocketLevel && option == kPeerCredentials) step.decision.post = Post::peer_ids;
+}
+
+// The peer's ids as it believes them; those of another view's process, or of one that has ended, as the first one here.
+void show_credentials(Task& task, uint64_t pointer, uint64_t length) {
+  uint32_t size = 0;
+  Credentials peer;
+  if (task.memory->read(length, &size, sizeof size) < 0 || size != sizeof peer) return;
+  if (task.memory->read(pointer, &peer, sizeof peer) < 0) return;
+  const View& view = *task.place.view;
+  if (peer.uid != view.host_uid) return;
+  Identity identity;
+  if (task.identity_of && task.identity_of(task.place.context, peer.pid, identity)) {
+    peer.uid = identity.euid;
+    peer.gid = identity.egid;
+  } else {
+    peer.uid = view.uid;
+    peer.gid = view.gid;
+  }
+  task.memory->write(pointer, &peer, sizeof peer);
+}
 
 // An address given by two arguments: pointer and length.
 void map_arguments(const Step& step, int pointer, int length, Use use) {
@@ -257,10 +289,10 @@ void expect_senders(const Step& step, uint64_t from, bool many, uint64_t count) 
 
 void map_socketcall(const Step& step) {
   constexpr uint64_t kBind = 2, kConnect = 3, kSendTo = 11, kSendMessage = 16, kSendMessages = 20;
-  constexpr uint64_t kAccept = 5, kGetName = 6, kGetPeer = 7, kAccept4 = 18, kReceiveMessage = 17, kReceiveMessages = 19;
+  constexpr uint64_t kGetOption = 15, kAccept = 5, kGetName = 6, kGetPeer = 7, kAccept4 = 18, kReceiveMessage = 17, kReceiveMessages = 19;
   uint64_t which = step.call.arg[0];
   uint32_t words[6] = {};
-  size_t count = which == kSendTo ? 6 : 3;
+  size_t count = which == kSendTo ? 6 : which == kGetOption ? 5 : 3;
   if (step.task.memory->read(step.call.arg[1], words, count * 4) < 0) return;
   if (which == kSendMessage || which == kSendMessages) {
     Call inner = step.call;
@@ -277,6 +309,7 @@ void map_socketcall(const Step& step) {
     return;
   }
   if (which == kReceiveMessage || which == kReceiveMessages) return expect_senders(step, words[1], which == kReceiveMessages, words[2]);
+  if (which == kGetOption) return expect_credentials(step, words[1], words[2]);
   if (which == kAccept || which == kGetName || which == kGetPeer || which == kAccept4) {
     uint32_t room = 0;
     if (words[2] && step.task.memory->read(words[2], &room, sizeof room) < 0) return;
@@ -379,6 +412,8 @@ void do_socket(const Step& step) {
       return map_messages(step);
     case Op::socket_call:
       return map_socketcall(step);
+    case Op::get_option:
+      return expect_credentials(step, step.call.arg[1], step.call.arg[2]);
     case Op::receive:
       return expect_senders(step, step.call.arg[1], step.row.detail == 1, step.call.arg[2] & 0xffffffff);
     case Op::peer_name: {
@@ -394,6 +429,31 @@ void do_socket(const Step& step) {
     default:
       return;
   }
+}
+
+Taken take_socket_name(const Step& step, GuestPath& into) {
+  uint64_t from = step.call.arg[1], size = step.call.arg[2] & 0xffffffff;
+  uint32_t words[3];
+  if (step.row.op == Op::socket_call) {
+    if (step.task.memory->read(step.call.arg[1], words, sizeof words) < 0) return Taken::answered;
+    from = words[1];
+    size = words[2];
+  }
+  Address& address = small_address(step);
+  if (!read_address(step, from, size, address)) return Taken::answered;
+  size_t length = 0;
+  while (length < address.path_room() && length < kUnixPath && address.path()[length]) ++length;
+  into.assign({address.path(), length});
+  return Taken::path;
+}
+
+long finish_credentials(Task& task, const Call& call, const Decision& decision, long result) {
+  if (result < 0) return result;
+  uint32_t words[5] = {};
+  bool packed = decision.row->op == Op::socket_call;
+  if (packed && task.memory->read(call.arg[1], words, sizeof words) < 0) return result;
+  show_credentials(task, packed ? words[3] : call.arg[3], packed ? words[4] : call.arg[4]);
+  return result;
 }
 
 long finish_socket(Task& task, const Call& call, const Decision& decision, long result) {

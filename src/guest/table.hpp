@@ -24,6 +24,7 @@ enum class Op : uint8_t {
   send_to, send_message, send_messages, socket_call,
   peer_name,     // getsockname, getpeername, accept: address comes back
   receive,       // recvmsg, recvmmsg: addresses of senders
+  get_option,    // getsockopt: ids of the peer
   get_id, get_res_id, get_groups, set_id, set_groups, capget, capset, prctl,
   uname, set_name, getdents, ptrace, wait, unshare, clone, seccomp,
   get_affinity, set_affinity,

@@ -181,6 +181,7 @@ void dispatch(const Step& step) {
     case Op::socket_call:
     case Op::peer_name:
     case Op::receive:
+    case Op::get_option:
       return do_socket(step);
     case Op::get_id:
     case Op::get_res_id:
@@ -232,6 +233,8 @@ long finish(Task& task, const Call& call, const Decision& decision, long result)
       return finish_created(task, call, decision, result);
     case Post::socket_name:
       return finish_socket(task, call, decision, result);
+    case Post::peer_ids:
+      return finish_credentials(task, call, decision, result);
     case Post::listing:
       return finish_listing(task, call, decision, result);
     case Post::release:

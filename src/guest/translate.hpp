@@ -37,6 +37,7 @@ enum class Post : uint8_t {
   none,
   own_created,    // a file was made: record its emulated owner or mode
   socket_name,    // map an AF_UNIX address back
+  peer_ids,       // the emulated ids of a socket's peer
   listing,        // add mounts to a directory listing
   release,        // change uname's answer
   close_extra,    // close Decision::extra_fd of the engine once the call is over
@@ -66,6 +67,8 @@ struct Task {
   // Notes that the additional entries of this directory descriptor were given; true if they had been before. Null: none
   // are added.
   bool (*listing_ended)(void* context, int descriptor) = nullptr;
+  // The ids of another process of this view; false: it is none. Null: nobody knows them.
+  bool (*identity_of)(void* context, int pid, Identity& out) = nullptr;
   int engine_pid = 0;            // process that runs this code (its /proc/PID/fd holds extra_fd); 0: pid_of(place)
   // Working space; contents are void between calls except what the last Decision points to.
   Workspace work;
