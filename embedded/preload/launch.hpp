@@ -336,7 +336,8 @@ long with_trap(const Context& context, const char* argv0, char** words, size_t c
 }
 
 // Decides what to execute and calls run(Program) with it; the lists live until run returns. -errno from planning,
-// else what run returns. refuse(guest path) is told of a static program, which gives -EACCES. Uses 60 KB of stack.
+// else what run returns. refuse(guest path, why) is told of a program that no library can confine, which gives -EACCES.
+// Uses 60 KB of stack.
 template <class Refuse, class Run>
 long with_program(const Context& context, int dir, const char* path, char** argv, char** envp, int flags, Refuse refuse,
                   Run run) {
@@ -359,9 +360,10 @@ long with_program(const Context& context, int dir, const char* path, char** argv
 
   const bool known = plan.program_elf.machine != 0;
   const bool loader = plan.kind == guest::ExecKind::direct && known && is_loader(plan);
-  const bool stays_out = plan.kind == guest::ExecKind::direct && known && !loader && !context.has(kAllowStatic);
+  const bool is_static = plan.kind == guest::ExecKind::direct && known && !loader;
+  const bool stays_out = (is_static || plan.program_elf.is_go) && !context.has(kAllowStatic);
   if (stays_out && (!context.has(kTrapStatic) || !context.udocker[0])) {
-    refuse(plan.program_guest.text());
+    refuse(plan.program_guest.text(), is_static ? " is statically linked" : " makes system calls of its own (Go)");
     return -EACCES;
   }
   bool through_loader = plan.kind == guest::ExecKind::dynamic;

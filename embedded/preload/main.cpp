@@ -202,7 +202,7 @@ class Starter {
       last = path;
       result = with_program(
           context_, AT_FDCWD, path.c_str(), argv.data(), environment.data(), 0,
-          [&](guest::Text program) { refused_ = std::string(program.data, program.size); },
+          [&](guest::Text program, const char* why) { refused_ = printable(std::string(program.data, program.size)) + why; },
           [](const Program& p) -> long {
             ::execve(p.file, p.argv, p.envp);
             return -errno;
@@ -210,7 +210,7 @@ class Starter {
       if (result != -ENOENT && result != -ENOTDIR) break;
     }
     if (!refused_.empty())
-      throw NotSupported(cat(printable(refused_), " is statically linked, which modes F1 to F4 cannot confine"),
+      throw NotSupported(cat(refused_, ", which modes F1 to F4 cannot confine"),
                          "use a P or T mode, or allow it to see the host's files with --allow-static", kNotRunnable);
     const bool missing = result == -ENOENT || result == -ENOTDIR;
     throw Error(cat("cannot run ", printable(words[0]), ": ", std::strerror(static_cast<int>(-result))),

@@ -37,6 +37,21 @@ void take_header(const Header& header, ElfFacts& out) {
   out.header_size = header.e_phentsize;
 }
 
+// Whether a note among `size` bytes at `offset` is Go's; elf(5), cmd/internal/buildid of Go.
+bool has_go_note(const Source& file, uint64_t offset, uint64_t size) {
+  constexpr uint64_t kMost = 4096;
+  const uint64_t end = offset + (size < kMost ? size : kMost);
+  struct {
+    uint32_t name_size, value_size, type;
+    char name[4];
+  } note;
+  while (offset + sizeof note <= end && file.read(&note, sizeof note, offset)) {
+    if (note.name_size == sizeof note.name && __builtin_memcmp(note.name, "Go\0", sizeof note.name) == 0) return true;
+    offset += 12 + ((uint64_t{note.name_size} + 3) & ~uint64_t{3}) + ((uint64_t{note.value_size} + 3) & ~uint64_t{3});
+  }
+  return false;
+}
+
 template <class Segment>
 long take_segments(const Source& file, uint64_t headers_offset, ElfFacts& out) {
   bool saw_stack = false;
@@ -49,6 +64,8 @@ long take_segments(const Source& file, uint64_t headers_offset, ElfFacts& out) {
       if (!file.read(out.interpreter, segment.p_filesz, segment.p_offset) || out.interpreter[segment.p_filesz - 1] != '\0')
         return -ENOEXEC;
       out.has_interpreter = true;
+    } else if (segment.p_type == PT_NOTE) {
+      out.is_go = out.is_go || has_go_note(file, segment.p_offset, segment.p_filesz);
     } else if (segment.p_type == PT_GNU_STACK) {
       saw_stack = true;
       out.executable_stack = segment.p_flags & PF_X;
@@ -87,7 +104,7 @@ long read_elf(int fd, ElfFacts& out) {
 }
 
 long parse_elf(int fd, const char* head, size_t size, ElfFacts& out) {
-  out.is_64 = out.relocatable = out.has_interpreter = out.executable_stack = false;
+  out.is_64 = out.relocatable = out.has_interpreter = out.executable_stack = out.is_go = false;
   out.machine = out.header_count = out.header_size = 0;
   out.entry = out.headers_address = out.low = out.high = 0;
   out.alignment = 4096;

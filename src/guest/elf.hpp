@@ -14,6 +14,7 @@ struct ElfSegment {
 struct ElfFacts {
   bool is_64 = false, relocatable = false;  // relocatable: ET_DYN
   bool has_interpreter = false, executable_stack = false;
+  bool is_go = false;  // it has a note of Go's linker: it makes system calls of its own, also when it has an interpreter
   uint16_t machine = 0;
   uint64_t entry = 0, headers_address = 0;  // headers_address: where the program headers are mapped, before relocation
   uint16_t header_count = 0, header_size = 0;

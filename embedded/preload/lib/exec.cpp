@@ -14,9 +14,8 @@ namespace udocker::preload {
 
 namespace {
 
-void refuse_static(Text program) {
-  complain(program, " is statically linked, which modes F1 to F4 cannot confine: use a P or T mode",
-           ", or allow it to see the host with --allow-static");
+void refuse_static(Text program, const char* why) {
+  complain(program, why, ", which modes F1 to F4 cannot confine: use a P or T mode, or allow it to see the host with --allow-static");
 }
 
 bool goes_on(int error) {

@@ -52,6 +52,22 @@ check_output "a program built inside, which nobody patched, runs" 42 \
   run c sh -c 'cd /tmp && echo "int main(){return 42;}" >x.c && gcc -o x x.c && { ./x; echo $?; rm x x.c l; }'
 check_output "exit status of a signal" 143 sh -c '"$0" -q run --nobanner c sh -c "kill -TERM \$\$"; echo $?' "$UDOCKER"
 check_match "a static program goes to the trap engine, or is refused by a sentence" "libs found|statically linked" run c /sbin/ldconfig -p
+# Go's own system calls are no library's, also where its linker made a dynamic program.
+cat >"$root/tmp/go.c" <<'END'
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+__asm__(".section .note.go.buildid,\"a\",@note\n.long 4, 4, 4\n.ascii \"Go\\0\\0\"\n.ascii \"made\"\n.text");
+int main(void) {
+  char text[100];
+  long fd = syscall(SYS_openat, AT_FDCWD, "/tmp/go.c", O_RDONLY), size = read(fd, text, sizeof text);
+  puts(size > 0 ? "the container's" : "the host's");
+}
+END
+check "build one like it" run c gcc -o /tmp/go /tmp/go.c
+check_output "a dynamic program with system calls of its own sees the container" "the container's" run c /tmp/go
+check_output "also one that a program starts" "the container's 0" run c sh -c 'echo $(/tmp/go; echo $?)'
 # Where no filter can be set, as inside some unprivileged containers.
 gcc -o noseccomp "$(dirname "$0")/noseccomp.c" || fail "cannot build noseccomp"
 cp /bin/busybox "$root/tmp/busybox"
@@ -59,11 +75,12 @@ check_output "dynamic programs need no seccomp" inside ./noseccomp "$UDOCKER" -q
 check_match "a static program is refused by one sentence" "^Error: /tmp/busybox is statically linked, which modes F1 to F4 cannot confine" ./noseccomp "$UDOCKER" -q run --nobanner c /tmp/busybox true
 check_status 126 "with a status that says so" ./noseccomp "$UDOCKER" -q run --nobanner c /tmp/busybox true
 check_match "also one that a program starts" "^udocker: /tmp/busybox is statically linked, which modes F1 to F4 cannot confine" ./noseccomp "$UDOCKER" -q run --nobanner c sh -c '/tmp/busybox true; echo $?'
+check_match "a dynamic one with system calls of its own is too" "^Error: /tmp/go makes system calls of its own .Go., which modes F1 to F4 cannot confine" ./noseccomp "$UDOCKER" -q run --nobanner c /tmp/go
 check_output "or runs all the same" "static" ./noseccomp "$UDOCKER" -q run --nobanner --allow-static c /tmp/busybox echo static
 check_output "under the trap engine it sees the container, and so does what it starts" "$(cat "$root/etc/debian_version")" run c /tmp/busybox sh -c 'exec cat /etc/debian_version'
 check_output "a link that it makes is one of the tree's" "/etc/debian_version $root/etc/debian_version" sh -c \
   '"$1" -q run --nobanner c /tmp/busybox sh -c "cd /tmp; busybox=/tmp/busybox; \$busybox ln -s /etc/debian_version made; \$busybox readlink made" | xargs printf "%s "; readlink "$2/tmp/made"' _ "$UDOCKER" "$root"
-rm "$root/tmp/busybox" "$root/tmp/made"
+rm "$root/tmp/busybox" "$root/tmp/made" "$root/tmp/go" "$root/tmp/go.c"
 pid=
 "$UDOCKER" -q setup --execmode=P1 c
 "$UDOCKER" -q setup --execmode=F4 c & pid=$!
