@@ -161,13 +161,11 @@ class Builder {
         program_.ret(SECCOMP_RET_ALLOW);
         return stop();
       }
-      case Way::credentials: {
-        constexpr uint32_t kPeerCredentials = 17;  // SO_PEERCRED
+      case Way::credentials:
         program_.load(arg_low(2));
         program_.add(BPF_JMP | BPF_JEQ | BPF_K, kPeerCredentials, 1, 0);
         program_.ret(SECCOMP_RET_ALLOW);
         return stop();
-      }
       case Way::prctl:
         program_.load(arg_low(0));
         for (uint16_t option : kPrctlStops) prctl_option(option);

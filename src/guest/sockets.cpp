@@ -16,6 +16,11 @@ struct Address {
   };
   const char* path() const { return bytes + 2; }
   size_t path_room() const { return size > 2 ? size - 2 : 0; }
+  Text name() const {
+    size_t length = 0, room = path_room() < kUnixPath ? path_room() : kUnixPath;
+    while (length < room && path()[length]) ++length;
+    return {path(), length};
+  }
   uint16_t port() const { return static_cast<uint16_t>((static_cast<unsigned char>(bytes[2]) << 8) | static_cast<unsigned char>(bytes[3])); }
   void set_port(uint16_t port) {
     bytes[2] = static_cast<char>(port >> 8);
@@ -63,12 +68,9 @@ bool from_root(const Step& step, Resolved& found) {
 }
 
 Outcome map_unix(const Step& step, Address& address, Use use) {
-  size_t room = address.path_room();
-  if (room == 0 || address.path()[0] == '\0') return Outcome::same;
-  size_t length = 0;
-  while (length < room && length < kUnixPath && address.path()[length]) ++length;
+  if (address.name().empty()) return Outcome::same;
   GuestPath& name = step.task.input;
-  name.assign({address.path(), length});
+  name.assign(address.name());
   Follow follow = use == Use::bind ? Follow::no : Follow::yes;
   bool owned = use == Use::bind && step.fake();
   if (!owned && plain_name(step, sys::kAtCwd, name, follow)) return Outcome::same;
@@ -149,8 +151,17 @@ bool read_address(const Step& step, uint64_t from, uint64_t size, Address& out) 
 
 Address& small_address(const Step& step) { return *reinterpret_cast<Address*>(step.task.small); }
 
+// The arguments of a call, also those that i386's socketcall packs: the first `count` of them. False: they cannot be read.
+bool unpack(Task& task, const Call& call, const Row& row, size_t count, uint64_t (&out)[6]) {
+  uint32_t words[6];
+  bool packed = row.op == Op::socket_call;
+  if (packed && task.memory->read(call.arg[1], words, count * sizeof *words) < 0) return false;
+  for (size_t i = 0; i < (packed ? count : 6); ++i) out[i] = packed ? words[i] : call.arg[i];
+  return true;
+}
+
 // struct ucred of SO_PEERCRED, unix(7): where getsockopt's arguments (`level` first) say it lies.
-constexpr uint64_t kSocketLevel = 1, kPeerCredentials = 17;
+constexpr uint64_t kSocketLevel = 1;
 struct Credentials {
   int32_t pid;
   uint32_t uid, gid;
@@ -384,9 +395,7 @@ void show_address(Task& task, uint64_t pointer, uint64_t length, uint32_t room) 
     return;
   }
   if (address.family != kUnix || address.path()[0] != '/') return;
-  size_t path_size = 0;
-  while (path_size < got - 2 && address.path()[path_size]) ++path_size;
-  if (!name_to_guest(task, {address.path(), path_size})) return;
+  if (!name_to_guest(task, address.name())) return;
   Text shown = task.input.text();
   auto full = static_cast<uint32_t>(2 + shown.size + 1);
   // The name may be longer than the kernel's when that is a shortened one.
@@ -432,27 +441,18 @@ void do_socket(const Step& step) {
 }
 
 Taken take_socket_name(const Step& step, GuestPath& into) {
-  uint64_t from = step.call.arg[1], size = step.call.arg[2] & 0xffffffff;
-  uint32_t words[3];
-  if (step.row.op == Op::socket_call) {
-    if (step.task.memory->read(step.call.arg[1], words, sizeof words) < 0) return Taken::answered;
-    from = words[1];
-    size = words[2];
-  }
+  uint64_t arg[6];
+  if (!unpack(step.task, step.call, step.row, 3, arg)) return Taken::answered;
   Address& address = small_address(step);
-  if (!read_address(step, from, size, address)) return Taken::answered;
-  size_t length = 0;
-  while (length < address.path_room() && length < kUnixPath && address.path()[length]) ++length;
-  into.assign({address.path(), length});
+  if (!read_address(step, arg[1], arg[2] & 0xffffffff, address)) return Taken::answered;
+  into.assign(address.name());
   return Taken::path;
 }
 
 long finish_credentials(Task& task, const Call& call, const Decision& decision, long result) {
   if (result < 0) return result;
-  uint32_t words[5] = {};
-  bool packed = decision.row->op == Op::socket_call;
-  if (packed && task.memory->read(call.arg[1], words, sizeof words) < 0) return result;
-  show_credentials(task, packed ? words[3] : call.arg[3], packed ? words[4] : call.arg[4]);
+  uint64_t arg[6];
+  if (unpack(task, call, *decision.row, 5, arg)) show_credentials(task, arg[3], arg[4]);
   return result;
 }
 
@@ -468,14 +468,8 @@ long finish_socket(Task& task, const Call& call, const Decision& decision, long 
     return result;
   }
   int first = decision.row->path < 0 ? 1 : decision.row->path;
-  uint64_t pointer = call.arg[first], length = call.arg[first + 1];
-  if (decision.row->op == Op::socket_call) {
-    uint32_t words[3];
-    if (task.memory->read(call.arg[1], words, sizeof words) < 0) return result;
-    pointer = words[1];
-    length = words[2];
-  }
-  show_address(task, pointer, length, room);
+  uint64_t arg[6];
+  if (unpack(task, call, *decision.row, 3, arg)) show_address(task, arg[first], arg[first + 1], room);
   return result;
 }
 

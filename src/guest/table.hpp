@@ -30,6 +30,9 @@ enum class Op : uint8_t {
   get_affinity, set_affinity,
 };
 
+// The one option that get_option is about: SO_PEERCRED, unix(7).
+inline constexpr uint32_t kPeerCredentials = 17;
+
 enum Trait : uint16_t {
   kFollow = 1,          // follows a last link unless the flags argument says AT_SYMLINK_NOFOLLOW
   kFlagFollow = 2,      // does not follow unless the flags argument says AT_SYMLINK_FOLLOW
