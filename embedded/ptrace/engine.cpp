@@ -75,6 +75,8 @@ Engine::Engine(const guest::View& view, EngineOptions options)
   }
   task_->place.view = &view_;
   task_->place.shared = shared_.get();
+  root_.reset(::open(view_.root().data, O_PATH | O_DIRECTORY | O_CLOEXEC));
+  task_->place.root_fd = root_.get();
   task_->place.context = this;
   task_->place.program_of = program_of;
   task_->place.auxv_of = auxv_of;

@@ -14,6 +14,7 @@
 #include "embedded/ptrace/tracee.hpp"
 #include "guest/filter.hpp"
 #include "guest/view.hpp"
+#include "util/fd.hpp"
 
 namespace udocker::ptrace {
 
@@ -106,6 +107,7 @@ class Engine {
   Kept kept_[2];  // descriptors that tracees reach through /proc: for one call, and in names of sockets
   TraceeMemory memory_;
   guest::Owners owners_;
+  UniqueFd root_;
   std::unique_ptr<guest::Shared> shared_;
   std::unique_ptr<guest::Task> task_;
   std::unordered_map<pid_t, std::vector<int>> listed_;  // directory descriptors whose added entries were given

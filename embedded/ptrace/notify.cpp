@@ -82,6 +82,7 @@ void Notifier::start(int listener) {
   const guest::Task& model = *engine_.task_;
   task_->place.view = model.place.view;
   task_->place.shared = model.place.shared;
+  task_->place.root_fd = model.place.root_fd;
   task_->place.context = model.place.context;
   task_->place.program_of = model.place.program_of;
   task_->place.auxv_of = model.place.auxv_of;
@@ -128,8 +129,8 @@ void Notifier::let_run(uint64_t id) {
 
 namespace {
 
-void open_and_send(int listener, uint64_t id, const char* path, int flags) {
-  int fd = ::open(path, flags | O_CLOEXEC | O_NOCTTY);
+void open_and_send(int listener, uint64_t id, guest::HostName name, int flags) {
+  int fd = static_cast<int>(::syscall(SYS_openat, name.directory, name.path, flags | O_CLOEXEC | O_NOCTTY));  // libc's asks for O_CLOEXEC twice
   long error = fd < 0 ? errno : 0;
   if (fd >= 0) {
     seccomp_notif_addfd add{};
@@ -150,19 +151,18 @@ void open_and_send(int listener, uint64_t id, const char* path, int flags) {
 
 }  // namespace
 
-void Notifier::open_for(uint64_t id, Tracee& tracee, bool same_name, uint32_t type) {
+void Notifier::open_for(uint64_t id, Tracee& tracee, guest::HostName name, bool same_name, uint32_t type) {
   const guest::Decision& decision = tracee.decision;
-  const char* path = static_cast<const char*>(decision.blobs[0].data);
   auto flags = static_cast<int>(tracee.call.arg[decision.row->path + 1]);
   if (type == 0) {
     struct stat stat;
     int how = flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
-    if (::fstatat(AT_FDCWD, path, &stat, how) == 0) type = stat.st_mode & S_IFMT;
+    if (::fstatat(name.directory, name.path, &stat, how) == 0) type = stat.st_mode & S_IFMT;
   }
   // A device may become the opener's terminal: it opens it itself where it has the same name on the host.
   if (type == S_IFCHR && same_name) return let_run(id);
   bool may_block = type == S_IFIFO || type == S_IFCHR;
-  if (!may_block || (flags & (O_NONBLOCK | O_PATH))) return open_and_send(listener_, id, path, flags);
+  if (!may_block || (flags & (O_NONBLOCK | O_PATH))) return open_and_send(listener_, id, name, flags);
   // What may wait is opened by the program itself, so that signals end the wait or not by the kernel's own rules. A stop
   // that it cannot block makes it start the call again, with the name changed (Engine::on_open_stop).
   if (!tracee.traced) {
@@ -170,7 +170,9 @@ void Notifier::open_for(uint64_t id, Tracee& tracee, bool same_name, uint32_t ty
     tracee.own_open = true;
     if (::syscall(SYS_tgkill, tracee.tgid, tracee.tid, SIGSTOP) == 0) return reply(id, -kStartAgain);
   }
-  std::thread([listener = listener_, id, name = std::string(path), flags] { open_and_send(listener, id, name.c_str(), flags); }).detach();
+  std::thread([listener = listener_, id, directory = name.directory, path = std::string(name.path), flags] {
+    open_and_send(listener, id, {directory, path.c_str()}, flags);
+  }).detach();
 }
 
 void Notifier::handle(const seccomp_notif& request) {
@@ -208,7 +210,7 @@ void Notifier::handle(const seccomp_notif& request) {
     case guest::Action::rewrite: {
       if (decision.row->op == guest::Op::open) {
         bool same_name = task.input.text() == task.first.host.text();
-        return open_for(request.id, tracee, same_name, task.first.type);
+        return open_for(request.id, tracee, guest::name_of(task.place, task.first), same_name, task.first.type);
       }
       // remove
       int flags = decision.row->detail == 1 ? AT_REMOVEDIR : 0;

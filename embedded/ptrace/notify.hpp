@@ -26,7 +26,7 @@ class Notifier {
   void handle(const seccomp_notif& request);
   void reply(uint64_t id, long value);
   void let_run(uint64_t id);
-  void open_for(uint64_t id, Tracee& tracee, bool same_name, uint32_t type);
+  void open_for(uint64_t id, Tracee& tracee, guest::HostName name, bool same_name, uint32_t type);
 
   Engine& engine_;
   int listener_ = -1;

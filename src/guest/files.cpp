@@ -157,6 +157,7 @@ bool locate(const Step& step, int directory, Follow follow, Resolved& found, int
   if (!task.place.self && follow == Follow::no && plain_name(step, directory, task.input, Follow::no) &&
       !(task.input.text() == ".") && directory >= sys::kAtCwd) {
     found.magic = Magic::none;
+    found.mount = nullptr;
     descriptor_path(step, directory, found.host);
     found.host.append("/");
     found.host.append(task.input.text());

@@ -55,7 +55,7 @@ struct HostName {
   const char* path;
 };
 inline HostName name_of(const Place& place, const Resolved& found) {
-  size_t skip = place.view->root().size + 1;
+  size_t root = place.view->root().size, skip = root > 1 ? root + 1 : 1;
   bool short_way = place.root_fd >= 0 && found.mount == &place.view->mounts[0] && found.host.size() > skip;
   return short_way ? HostName{place.root_fd, found.host.c_str() + skip} : HostName{sys::kAtCwd, found.host.c_str()};
 }

@@ -53,11 +53,11 @@ long shorten(const Step& step, Use use, HostPath& host) {
   return 0;
 }
 
-// From ROOT's descriptor where the engine has one: the name can still be read when the call is over.
+// From ROOT's descriptor where the program has one: the name can still be read when the call is over.
 constexpr Text kOwnDescriptors = "/proc/self/fd/";
 bool from_root(const Step& step, Resolved& found) {
   const Place& place = step.task.place;
-  if (place.root_fd < 0 || found.mount != &place.view->mounts[0]) return false;
+  if (!place.self || place.root_fd < 0 || found.mount != &place.view->mounts[0]) return false;
   HostPath& name = step.task.work.link;
   name.assign(kOwnDescriptors);
   name.append_number(static_cast<uint64_t>(place.root_fd));
