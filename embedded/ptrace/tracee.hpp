@@ -89,7 +89,7 @@ struct Tracee {
   };
   Changed changed;
   unsigned next_copy = 0;
-  // CPU placement, see affinity.hpp.
+  // CPU placement, see placement.hpp.
   uint64_t last_stop = 0;
   uint32_t gap = 2'000'000;  // ns between stops, smoothed; begins calm
   bool pinned = false, own_mask = false;

@@ -351,10 +351,38 @@ struct XattrArgs {
 
 bool kept_in_store(Text name) { return name.starts_with("security.") || name.starts_with("trusted."); }
 
-// Attributes that only root may touch live in the store. True: answered.
+// The names of the file's own attributes and of those in the store. True: answered.
+bool list_xattrs(const Step& step, uint64_t address, uint64_t room, const char* path, int flags) {
+  Task& task = step.task;
+  if (!task.owners || !task.owners->has_xattrs()) return false;
+  Target target{path, flags, {}, {}, {}};
+  if (!inspect(step, target)) return true;
+  char* names = task.text.buffer();
+  long kept = task.owners->list_xattr(target.key, names, kPathMax);
+  if (kept == 0) return false;
+  if (kept < 0) {
+    step.answer(-E2BIG);
+    return true;
+  }
+  auto left = static_cast<long>(kPathMax) - kept;  // asked for no room at all, the kernel tells the size
+  long own = sys::call(flags & sys::kNoFollow ? __NR_llistxattr : __NR_listxattr, sys::address(path), sys::address(names + kept), left);
+  if (own == -EOPNOTSUPP) own = 0;
+  if (own == -ERANGE || (own > 0 && left == 0)) own = -E2BIG;
+  long size = own < 0 ? own : kept + own;
+  if (size <= 0 || room == 0)
+    step.answer(size);
+  else if (static_cast<uint64_t>(size) > room)
+    step.answer(-ERANGE);
+  else
+    step.give(address, names, static_cast<size_t>(size), size);
+  return true;
+}
+
+// Attributes that only root may touch live in the store. Of list, `args` tells where the names are to go. True: answered.
 bool emulate_xattr(const Step& step, Verb verb, uint64_t name_address, const XattrArgs& args, const char* path, int flags) {
   Task& task = step.task;
-  if (!step.fake_root() || verb == Verb::list) return false;
+  if (!step.fake_root()) return false;
+  if (verb == Verb::list) return list_xattrs(step, args.value, args.size, path, flags);
   char name[256];
   long size = task.memory->read_text(name_address, name, sizeof name);
   if (size < 0 || !kept_in_store({name, static_cast<size_t>(size)})) return false;
@@ -448,6 +476,7 @@ void do_xattr(const Step& step) {
     if (result < 0) return step.answer(result);
     args = {how.value, how.size, how.flags};
   }
+  if (verb == Verb::list) args = {step.call.arg[name], step.call.arg[name + 1], 0};
   int flags = follow == Follow::no || task.first.magic == Magic::none ? sys::kNoFollow : 0;
   if (can_emulate && emulate_xattr(step, verb, step.call.arg[name], args, task.first.host.c_str(), flags)) return;
   if (taken != Taken::path) return;
@@ -466,6 +495,7 @@ void do_fxattr(const Step& step) {
   host.append("/fd/");
   host.append_number(static_cast<uint64_t>(step.argument(0)));
   XattrArgs args{step.call.arg[2], step.call.arg[3], static_cast<uint32_t>(step.call.arg[4])};
+  if (verb == Verb::list) args = {step.call.arg[1], step.call.arg[2], 0};
   emulate_xattr(step, verb, step.call.arg[1], args, host.c_str(), 0);
 }
 

@@ -16,7 +16,7 @@ check "build the FIFO's openers" cc -static -pthread -O1 -o root/probe/fifo "$he
 check "build what opens under signals" cc -static -pthread -O1 -o root/probe/restart "$here/restart.c"
 fifo=$(root/probe/fifo "$WORK/fifo")
 check "build the probe of numbers" cc -static -O1 -o root/probe/numbers "$here/numbers.c"
-cp "$here/../common/peers.py" root/probe
+cp "$here/../common/peers.py" "$here/../common/attributes.py" root/probe
 cp root/probe/probe root/probe/in/file
 ln -s /probe/in/file root/probe/link
 ln -s ../in/file root/probe/in/link
@@ -58,6 +58,7 @@ seen.append(subprocess.run(["python3", "-c", "import os; print(%r %% (os.getuid(
 print(*seen)'
   check_output "$how: ids of a set-id program" "0 42 0 43" "${on[@]}" -0 --owners "$WORK/setid" sh -c 'cp /usr/bin/python3 /tmp/p && chown 42:43 /tmp/p && chmod 6755 /tmp/p && /tmp/p -c "import os; print(os.getuid(), os.geteuid(), os.getgid(), os.getegid())"; rm /tmp/p'
   check_output "$how: owners of sockets and ids of peers" "0:0 42:43 42:43 0:0 42:43" timeout 60 "${on[@]}" -0 --owners "$WORK/peers.$how" python3 /probe/peers.py
+  check_output "$how: attributes of root are listed and copied" "attributes: all good" timeout 60 "${on[@]}" -0 --owners "$WORK/attributes.$how" python3 /probe/attributes.py
   check_output "$how: what ends the wait for a FIFO's other end" "$fifo" timeout 120 "${on[@]}" /probe/fifo /tmp/fifo
   check_output "$how: opens that signals interrupt are of their own files" "0 wrong" "${on[@]}" /probe/restart /tmp
   check_status 1 "$how: ids cannot be taken back" "${on[@]}" -0 perl -e '$> = 42; $< = 42; $< = 0; exit($< == 0 ? 0 : 1)'

@@ -9,7 +9,7 @@ chmod -R u+rwX root musl
 mkdir -p root/dev root/src root/probe/in out
 echo secret > out/outside && chmod 777 out/outside
 check "build the probe" cc -static -O1 -o root/probe/probe "$SUPPORT/../engines/ptrace/probe.c"
-cp "$SUPPORT/../engines/common/peers.py" root/probe
+cp "$SUPPORT"/../engines/common/{peers,attributes}.py root/probe
 cp root/probe/probe root/probe/in/file
 ln -s /probe/in/file root/probe/link
 ln -s ../in/file root/probe/in/link
@@ -70,6 +70,7 @@ server = socket.socket(socket.AF_UNIX); server.bind(name); server.listen(1); pri
 client = socket.socket(socket.AF_UNIX); client.connect(name); print(client.getpeername())
 os.unlink(name); os.rmdir(os.path.dirname(name))'
   check_output "$mode: owners of sockets and ids of peers" "0:0 42:43 42:43 0:0 42:43" timeout 60 "${on[@]}" -0 --owners "$WORK/peers" python3 /probe/peers.py
+  check_output "$mode: attributes of root are listed and copied" "attributes: all good" timeout 60 "${on[@]}" -0 --owners "$WORK/attributes" python3 /probe/attributes.py
   check_output "$mode: chroot inside" "tmp" "${on[@]}" -0 sh -c 'mkdir -p /tmp/r/tmp /tmp/r/bin; cp /probe/probe /tmp/r/bin/; chroot /tmp/r /bin/probe exit && cd /tmp/r && ls -d tmp; rm -r /tmp/r'
   check_output "$mode: listings show binds" "a added" "${on[@]}" -b "$WORK/out:/a" -b "$WORK/out/outside:/etc/added" sh -c 'echo $(ls / | grep -x a) $(ls /etc | grep -x added)'
   check_output "$mode: or not, where that is asked for" "secret 0" "${on[@]}" -b "$WORK/out/outside:/etc/added:unlisted" sh -c 'echo $(cat /etc/added; ls /etc | grep -cx added)'
