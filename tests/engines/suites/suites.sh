@@ -94,8 +94,8 @@ for name in $roots; do
       n=$(results "$got" | awk -F'\t' '$2 == "ok"' | wc -l)
       if [ -n "$alone" ]; then total=$(results "$got" | wc -l); else total=$(results "$reference" | awk -F'\t' '$2 == "ok"' | wc -l); fi
       echo "  $name $mode $suite $unit: $n ok, reference $total${bad:+, worse: $(echo $bad | cut -c1-300)}"
-      # Some of Perl's tests skip themselves outside its own build folder.
-      if [ "$total$n$suite" = 00perl ] && [ "$all" = all ]; then continue
+      # Some of Perl's tests skip themselves outside its own build folder, or for a user without a name.
+      if [ "$total$suite" = 0perl ] && [ "$all" = all ]; then continue
       elif [ "$total" = 0 ]; then fail "$name $suite $unit: the reference has no result" "$(tail -5 "$reference.err" 2>/dev/null)"
       elif [ -z "$unknown" ]; then ok
       else fail "$name $mode $suite $unit: worse than a chroot" "$unknown"; fi
