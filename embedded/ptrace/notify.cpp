@@ -175,6 +175,25 @@ void Notifier::open_for(uint64_t id, Tracee& tracee, guest::HostName name, bool 
   }).detach();
 }
 
+// getxattr, listxattr and their like of a host path, into the program's memory: the call's result.
+long Notifier::read_attributes(const guest::Call& call, const guest::Decision& decision) {
+  constexpr uint64_t kMost = 65536;  // XATTR_SIZE_MAX, XATTR_LIST_MAX
+  const void* path = decision.blobs[0].data;
+  const bool lists = decision.row->detail == 2;
+  const uint64_t place = call.arg[lists ? 1 : 2], size = std::min(call.arg[lists ? 2 : 3], kMost);
+  char name[256];
+  if (!lists) {
+    long length = memory_.read_text(call.arg[1], name, sizeof name);
+    if (length == 0 || length == -ENAMETOOLONG) return -ERANGE;
+    if (length < 0) return length;
+  }
+  if (attributes_.size() < size) attributes_.resize(size);
+  long got = lists ? ::syscall(call.number, path, attributes_.data(), size) : ::syscall(call.number, path, name, attributes_.data(), size);
+  if (got < 0) return -errno;
+  long written = size && got ? memory_.write(place, attributes_.data(), static_cast<std::size_t>(got)) : 0;
+  return written < 0 ? written : got;
+}
+
 void Notifier::handle(const seccomp_notif& request) {
   std::unique_lock lock(engine_.mutex_);
   auto found = engine_.tracees_.find(static_cast<pid_t>(request.pid));
@@ -212,6 +231,7 @@ void Notifier::handle(const seccomp_notif& request) {
         bool same_name = task.input.text() == task.first.host.text();
         return open_for(request.id, tracee, guest::name_of(task.place, task.first), same_name, task.first.type);
       }
+      if (guest::reads_attributes(*decision.row)) return reply(request.id, read_attributes(call, decision));
       // remove
       int flags = decision.row->detail == 1 ? AT_REMOVEDIR : 0;
       if (decision.row->flags >= 0) flags = static_cast<int>(call.arg[decision.row->flags]);

@@ -3,6 +3,7 @@
 #pragma once
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "embedded/ptrace/tracee.hpp"
 
@@ -28,11 +29,14 @@ class Notifier {
   void let_run(uint64_t id);
   void open_for(uint64_t id, Tracee& tracee, guest::HostName name, bool same_name, uint32_t type);
 
+  long read_attributes(const guest::Call& call, const guest::Decision& decision);
+
   Engine& engine_;
   int listener_ = -1;
   std::size_t request_size_ = 0, reply_size_ = 0;
   TraceeMemory memory_;
   std::unique_ptr<guest::Task> task_;
+  std::vector<char> attributes_;
 };
 
 // Installs the filter with a listener; its descriptor, or -1 when the kernel cannot.

@@ -233,6 +233,8 @@ bool answers(const View& view, const Row& row) {
     case Op::set_name:
     case Op::uname:
       return true;
+    case Op::xattr:
+      return reads_attributes(row);
     case Op::chmod:
     case Op::fchmod:
     case Op::chown:

@@ -60,6 +60,9 @@ struct Row {
   const char* name;
 };
 
+// getxattr, listxattr and their like; not the forms with a directory descriptor.
+inline bool reads_attributes(const Row& row) { return row.op == Op::xattr && (row.detail == 1 || row.detail == 2); }
+
 // Null for a number the table does not know: refuse it with ENOSYS.
 const Row* find_row(Abi abi, long number);
 const Row* all_rows(size_t* count);

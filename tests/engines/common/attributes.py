@@ -1,5 +1,5 @@
 # Attributes that only root may give, beside the user's own: listed in every form, copied by cp and tar.
-import os, subprocess
+import ctypes, errno, os, subprocess
 os.chdir("/tmp")
 for name in ("attr", "attr.copy", "attr.out"):
     subprocess.run(["rm", "-rf", name])
@@ -18,6 +18,21 @@ fd = os.open("attr", os.O_RDONLY)
 for what in ("attr", "/tmp/attr", "attr.link", fd):
     assert sorted(os.listxattr(what)) == wanted, (what, os.listxattr(what))
 assert os.listxattr("attr.link", follow_symlinks=False) == []
+# Every error is the kernel's own: small room, no room, bad memory, long names, no name, no file.
+libc = ctypes.CDLL(None, use_errno=True)
+def get(path, name, out, room):
+    result = libc.getxattr(path, name, out, ctypes.c_size_t(room))
+    return result if result >= 0 else errno.errorcode[ctypes.get_errno()]
+room = ctypes.create_string_buffer(65536)
+bad = ctypes.c_void_p(8)
+for name, size in ((b"trusted.a", 1), (b"user.b", 3)):
+    if name.decode() not in wanted: continue
+    assert get(b"attr", name, room, 65536) == size and get(b"/tmp/attr.link", name, None, 0) == size and room.raw[size] == 0
+    assert get(b"attr", name, bad, 65536) == "EFAULT" and get(b"attr", name, None, 0) == size
+assert "user.b" not in wanted or get(b"attr", b"user.b", room, 2) == "ERANGE"
+assert get(b"attr", b"user.none", room, 10) in ("ENODATA", "EOPNOTSUPP") and get(b"attr.none", b"user.b", room, 10) == "ENOENT"
+assert get(b"attr", b"user." + b"n" * 300, room, 10) == "ERANGE" and get(b"attr", b"", room, 10) == "ERANGE" and get(b"attr", bad, room, 10) == "EFAULT"
+assert get(b"attr/", b"user.b", room, 10) == "ENOTDIR" and libc.listxattr(b"attr", room, ctypes.c_size_t(3)) == -1 and ctypes.get_errno() == errno.ERANGE
 subprocess.run(["cp", "-a", "attr", "attr.copy"], check=True)
 assert os.getxattr("attr.copy", "security.capability") == capability and sorted(os.listxattr("attr.copy")) == wanted
 os.mkdir("attr.out")
