@@ -11,10 +11,11 @@ test_packages() {
     openmpi-bin libopenmpi-dev mpich libmpich-dev slurm-wlm munge openssh-server openssh-client rpm rpm2cpio cpio \
     zsh fish groff-base cwltool environment-modules apparmor
 }
-# The sanitized builds and the fuzz targets use the distribution's clang and libraries.
+# The sanitized builds and the fuzz targets use the distribution's clang and libraries. They are the longest part of a
+# test run; with ccache the next run on the machine compiles what has changed, also from another checkout.
 sanitizer_packages() {
   clang=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -n 1)
-  echo "clang libclang-rt-${clang:-14}-dev libgtest-dev libgmock-dev picojson-dev libmbedtls-dev libcurl4-openssl-dev libseccomp-dev" \
+  echo "ccache clang libclang-rt-${clang:-14}-dev libgtest-dev libgmock-dev picojson-dev libmbedtls-dev libcurl4-openssl-dev libseccomp-dev" \
     "libzstd-dev libdeflate-dev zlib1g-dev libarchive-dev libisal-dev liblzma-dev libbz2-dev"
 }
 cross_packages() { echo make; "$here/toolchain/deps" --target aarch64-linux-musl; }
