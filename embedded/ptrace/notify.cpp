@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "embedded/ptrace/engine.hpp"
+#include "util/error.hpp"
 
 namespace udocker::ptrace {
 namespace {
@@ -90,7 +91,11 @@ void Notifier::start(int listener) {
   task_->owners = model.owners;
   task_->engine_pid = model.engine_pid;
   task_->memory = &memory_;
-  std::thread([this] { serve(); }).detach();
+  try {
+    std::thread([this] { serve(); }).detach();
+  } catch (const std::system_error& error) {
+    throw SystemError("start a thread for", "the seccomp listener", error.code().value());
+  }
 }
 
 void Notifier::serve() {
@@ -170,9 +175,13 @@ void Notifier::open_for(uint64_t id, Tracee& tracee, guest::HostName name, bool 
     tracee.own_open = true;
     if (::syscall(SYS_tgkill, tracee.tgid, tracee.tid, SIGSTOP) == 0) return reply(id, -kStartAgain);
   }
-  std::thread([listener = listener_, id, directory = name.directory, path = std::string(name.path), flags] {
-    open_and_send(listener, id, {directory, path.c_str()}, flags);
-  }).detach();
+  try {
+    std::thread([listener = listener_, id, directory = name.directory, path = std::string(name.path), flags] {
+      open_and_send(listener, id, {directory, path.c_str()}, flags);
+    }).detach();
+  } catch (const std::system_error&) {
+    reply(id, -ENOMEM);
+  }
 }
 
 // getxattr, listxattr and their like of a host path, into the program's memory: the call's result.

@@ -1,10 +1,11 @@
 #include "archive/stream.hpp"
 
+#include "util/team.hpp"
+
 #include <condition_variable>
 #include <deque>
 #include <exception>
 #include <mutex>
-#include <thread>
 
 #include <fcntl.h>
 
@@ -15,10 +16,12 @@ namespace {
 constexpr std::size_t kPiece = 256 << 10;
 constexpr std::size_t kAhead = 8;
 
-// Copies pieces into a ring of buffers in a thread.
+// Copies pieces into a ring of buffers in a thread; where there may be none, it is the input itself.
 class ThreadedInput : public Input {
  public:
-  explicit ThreadedInput(std::unique_ptr<Input> from) : from_(std::move(from)), thread_([this] { produce(); }) {}
+  explicit ThreadedInput(std::unique_ptr<Input> from) : from_(std::move(from)) {
+    thread_.start([this] { produce(); });
+  }
   ~ThreadedInput() override {
     {
       std::lock_guard hold(mutex_);
@@ -29,6 +32,7 @@ class ThreadedInput : public Input {
   }
 
   std::string_view next() override {
+    if (thread_.empty()) return from_->next();
     std::unique_lock hold(mutex_);
     if (in_use_) {
       in_use_ = false;
@@ -91,7 +95,7 @@ class ThreadedInput : public Input {
   std::size_t free_ = kAhead, read_ = 0;
   bool in_use_ = false, done_ = false, stop_ = false;
   std::exception_ptr failure_;
-  std::thread thread_;
+  Team thread_;
 };
 
 }  // namespace

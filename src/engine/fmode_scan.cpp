@@ -2,6 +2,7 @@
 
 #include "util/error.hpp"
 #include "util/fd.hpp"
+#include "util/team.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -129,10 +130,10 @@ TreeScan scan_tree(const std::string& root, unsigned threads) {
   struct stat st;
   if (::stat(root.c_str(), &st) != 0) throw_errno("cannot read", root);
   Walk walk(root, st.st_dev);
-  std::vector<std::thread> team;
-  for (unsigned i = 1; i < fmode_threads(threads); i++) team.emplace_back([&] { walk.work(); });
+  Team team;
+  team.start_many(fmode_threads(threads) - 1, [&] { walk.work(); });
   walk.work();
-  for (std::thread& t : team) t.join();
+  team.join();
   return walk.take();
 }
 
@@ -149,10 +150,10 @@ void for_each_parallel(std::size_t count, unsigned threads, const std::function<
       next = count;
     }
   };
-  std::vector<std::thread> team;
-  for (unsigned i = 1; i < fmode_threads(threads) && i < count; i++) team.emplace_back(loop);
+  Team team;
+  if (count > 1) team.start_many(static_cast<unsigned>(std::min<std::size_t>(fmode_threads(threads), count)) - 1, loop);
   loop();
-  for (std::thread& t : team) t.join();
+  team.join();
   if (failure) std::rethrow_exception(failure);
 }
 

@@ -7,13 +7,13 @@
 #include "util/file.hpp"
 #include "util/log.hpp"
 #include "util/strings.hpp"
+#include "util/team.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <exception>
 #include <mutex>
-#include <thread>
 
 namespace udocker::ops {
 
@@ -68,11 +68,11 @@ class Download {
       : blobs_(blobs), remote_(remote), wanted_(std::move(wanted)), display_(wanted_.size()) {}
 
   void run(int parallel) {
-    std::vector<std::thread> threads;
+    Team team;
     int count = std::clamp<int>(parallel, 1, static_cast<int>(std::max<std::size_t>(1, wanted_.size())));
-    for (int i = 1; i < count; ++i) threads.emplace_back([this] { work(); });
+    team.start_many(static_cast<unsigned>(count - 1), [this] { work(); });
     work();
-    for (auto& thread : threads) thread.join();
+    team.join();
     if (failure_) std::rethrow_exception(failure_);
   }
 

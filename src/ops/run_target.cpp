@@ -10,10 +10,10 @@
 #include "util/error.hpp"
 #include "util/log.hpp"
 #include "util/strings.hpp"
+#include "util/team.hpp"
 
 #include <condition_variable>
 #include <mutex>
-#include <thread>
 
 namespace udocker::ops {
 
@@ -32,8 +32,9 @@ PullOptions pull_options(const RunOptions& options) {
 class TaskLock {
  public:
   TaskLock(const store::Repository& repository, const std::string& what)
-      : lock_(store::Lock::take(cat(repository.directories().containers, "/.lock.run-", sha256_hex(what).substr(0, 16)), std::chrono::hours(24))),
-        keeper_([this] { keep(); }) {}
+      : lock_(store::Lock::take(cat(repository.directories().containers, "/.lock.run-", sha256_hex(what).substr(0, 16)), std::chrono::hours(24))) {
+    keeper_.start([this] { keep(); });
+  }
   ~TaskLock() {
     {
       std::lock_guard guard(mutex_);
@@ -54,7 +55,7 @@ class TaskLock {
   std::mutex mutex_;
   std::condition_variable wake_;
   bool ended_ = false;
-  std::thread keeper_;
+  Team keeper_;
 };
 
 // The name of the container that --pull=reuse keeps for an image: docker.io/library/a:1 -> docker_io_library_a_1

@@ -2,6 +2,7 @@
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/strings.hpp"
+#include "util/team.hpp"
 
 #include <atomic>
 #include <cerrno>
@@ -9,7 +10,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <thread>
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -51,9 +51,9 @@ class Remover {
   void run(const std::shared_ptr<Node>& top) {
     top_ = top.get();
     push(top);
-    std::vector<std::thread> threads;
-    work(&threads);
-    for (auto& thread : threads) thread.join();
+    Team helpers;
+    work(&helpers);
+    helpers.join();
     if (failure_) throw *failure_;
   }
 
@@ -68,16 +68,15 @@ class Remover {
     return true;
   }
 
-  // `helpers`: where this thread, the first one, keeps those that it starts.
-  void work(std::vector<std::thread>* helpers) {
+  // `helpers`: where this thread, the first one, keeps those that it starts, once.
+  void work(Team* helpers) {
     std::vector<char> buffer(64 << 10);
     std::unique_lock hold(mutex_);
     while (true) {
       changed_.wait(hold, [this] { return !waiting_.empty() || unfinished_ == 0; });
       if (waiting_.empty()) return;
-      if (helpers && helpers->empty() && waiting_.size() >= kManyDirectories) {
-        for (unsigned i = 1; i < kThreads; ++i) helpers->emplace_back([this] { work(nullptr); });
-      }
+      if (helpers && waiting_.size() >= kManyDirectories)
+        std::exchange(helpers, nullptr)->start_many(kThreads - 1, [this] { work(nullptr); });
       std::shared_ptr<Node> node = std::move(waiting_.back());
       waiting_.pop_back();
       hold.unlock();

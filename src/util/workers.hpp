@@ -1,14 +1,14 @@
 // Threads that do jobs from a bounded queue.
 #pragma once
+#include "util/team.hpp"
+
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
 #include <exception>
 #include <functional>
 #include <mutex>
-#include <thread>
 #include <utility>
-#include <vector>
 
 namespace udocker {
 
@@ -21,7 +21,8 @@ class Workers {
   // `make_run` is called once in each thread. Jobs on their way are at most `most_jobs` waiting and about `most_cost` in all.
   Workers(unsigned threads, std::size_t most_jobs, std::size_t most_cost, std::function<Run()> make_run)
       : most_jobs_(most_jobs), most_cost_(most_cost), make_run_(std::move(make_run)) {
-    for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+    threads_.start_many(threads, [this] { work(); });
+    if (threads_.empty()) run_here_ = make_run_();
   }
   // Drops the jobs that wait, finishes those begun.
   ~Workers() {
@@ -30,13 +31,14 @@ class Workers {
       stop_ = true;
     }
     work_.notify_all();
-    for (auto& thread : threads_) thread.join();
+    threads_.join();
   }
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
 
   // Waits for room; throws what went wrong with an earlier job.
   void add(Job job, std::size_t cost = 0) {
+    if (run_here_) return run_here_(job);
     std::unique_lock hold(mutex_);
     room_.wait(hold, [this] { return (jobs_.size() < most_jobs_ && cost_ < most_cost_) || failure_; });
     if (failure_) std::rethrow_exception(failure_);
@@ -89,7 +91,8 @@ class Workers {
   std::size_t cost_ = 0, running_ = 0;
   bool stop_ = false;
   std::exception_ptr failure_;
-  std::vector<std::thread> threads_;
+  Run run_here_;  // where there may be no threads
+  Team threads_;
 };
 
 }  // namespace udocker

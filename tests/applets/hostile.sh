@@ -55,8 +55,19 @@ for case in "entries $many" "dirs $many" "links $many" ${HOSTILE_LONG:+"pairs $m
 done
 python3 "$SUPPORT/big_image.py" layers 300 big.tar && "$UDOCKER" -q load -i big.tar >/dev/null
 check "few files may be open: more layers than that" bash -c 'ulimit -n 80 && "$0" -q create --name=few layers:1 && "$0" -q rm few' "$UDOCKER"
+no_threads() { bash -c 'ulimit -u 1 && exec "$0" -q "$@"' "$UDOCKER" "$@"; }
+check "no thread may be started: create" no_threads create --name=alone layers:1
+check "clone" no_threads clone --name=alone2 alone
+check "setup" no_threads setup --execmode=F1 alone
+check "export" no_threads export -o x.tar alone2
+check "import" no_threads import --tocontainer --name=alone3 x.tar
+check "save" no_threads save -o y.tar layers:1
+check "verify" no_threads verify layers:1
+check "rm" no_threads rm alone alone2 alone3
 "$UDOCKER" -q rmi layers:1 >/dev/null 2>&1
-rm -f big.tar
+check "load" no_threads load -i y.tar
+"$UDOCKER" -q rmi layers:1 >/dev/null 2>&1
+rm -f big.tar x.tar y.tar
 
 # Bombs
 python3 "$SUPPORT/big_image.py" bomb 9000 bomb.tar

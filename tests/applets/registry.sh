@@ -23,6 +23,8 @@ check "pull with --registry" "$UDOCKER" pull --registry="http://$plain" team/bus
 check_match "lists names as typed" "^team/busybox:1 " "$UDOCKER" images
 check_match "one Info line per blob" "^Info: downloading layer sha256:[0-9a-f]{64}$" "$UDOCKER" pull "$plain/team/busybox:1"
 check_output "-q is silent" "" bash -c '"$1" -q pull "$2/team/busybox:1" 2>&1' _ "$UDOCKER" "$plain"
+"$UDOCKER" -q rmi "$plain/team/busybox:1" >/dev/null 2>&1
+check "no thread may be started" bash -c 'ulimit -u 1 && exec "$0" -q pull "$1"' "$UDOCKER" "$plain/team/busybox:1"
 check_match "an image that is not there" "^Error: no files downloaded: manifest not found or not authorized: .*MANIFEST_UNKNOWN" "$UDOCKER" pull "$plain/team/busybox:none"
 check_status 1 "exits 1" "$UDOCKER" pull "$plain/team/nothing"
 check_match "a name no registry takes" "^Error: no registry has an image of this name" "$UDOCKER" pull "$plain/Team/x"

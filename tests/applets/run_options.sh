@@ -82,6 +82,7 @@ done
 check_match "a container for another platform" "^Warning: this container is for linux/amd64: --platform chooses" env UDOCKER_LOGLEVEL=2 "$UDOCKER" run --platform=linux/s390x c true
 check "UDOCKER_SET_EXECUTION_MODE" test "$(UDOCKER_SET_EXECUTION_MODE=P2 "$UDOCKER" -q run c bash -c 'echo $container_execmode')" = P2
 check "UDOCKER_DEFAULT_EXECUTION_MODE" test "$(UDOCKER_DEFAULT_EXECUTION_MODE=R1 "$UDOCKER" -q run c bash -c 'echo $container_execmode')" = R1
+check_match "no process may be started" "^Error: .*Resource temporarily unavailable" bash -c 'ulimit -u 1 && exec "$0" run --nobanner c true' "$UDOCKER"
 check_match "a mode that needs setup" "^Error: mode F3 needs changes in this container: run .udocker setup --execmode=F3" "$UDOCKER" run --execmode=F3 c true
 
 # docker's other options, as the help lists them
