@@ -104,12 +104,14 @@ NewContainer::NewContainer(const Directories& dirs)
     : dirs_(dirs), id_(make_id()), directory_(staging_entry(dirs_, id_)), lock_(lock_in_staging(dirs_, directory_ + ".lock")) {
   if (::mkdir(directory_.c_str(), 0777) != 0) throw_errno("create directory", directory_);
   ScopeExit undo([this] { ::rmdir(directory_.c_str()); });
+  write_back_.emplace(directory_);
   if (::mkdir(root().c_str(), 0777) != 0) throw_errno("create directory", root());
   undo.cancel();
 }
 
 NewContainer::~NewContainer() {
   if (directory_.empty()) return;
+  write_back_.reset();
   try {
     remove_tree(directory_);
   } catch (const Error&) {  // collected later: the name says it is nobody's once the lock is gone
@@ -125,7 +127,7 @@ void NewContainer::set_image(std::string_view name) const { make_file(directory_
 
 Container NewContainer::commit(std::string_view name) {
   Container container(dirs_, id_);
-  sync_filesystem(directory_);  // once for all its files: whoever sees it after a crash of the machine sees it whole
+  write_back_->finish();  // whoever sees it after a crash of the machine sees it whole
   std::string link = cat(dirs_.containers, "/", name);
   if (!name.empty()) {
     if (!Containers::is_valid_name(name)) throw Error("invalid container name or wrong format");

@@ -4,6 +4,7 @@
 #include "store/lock.hpp"
 #include "util/interrupt.hpp"
 #include "util/json.hpp"
+#include "util/write_back.hpp"
 
 #include <optional>
 #include <string>
@@ -62,6 +63,7 @@ class NewContainer {
   Directories dirs_;
   std::string id_, directory_;
   Lock lock_;
+  std::optional<WriteBack> write_back_;  // until it is committed
 };
 
 class Containers {

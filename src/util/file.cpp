@@ -187,11 +187,6 @@ void sync_directory(const std::string& path) {
   if (fd) ::fsync(fd.get());
 }
 
-void sync_filesystem(const std::string& path) {
-  UniqueFd fd = open_fd(path, O_RDONLY);
-  if (::syncfs(fd.get()) != 0 && errno != ENOSYS && errno != EINVAL && errno != EOPNOTSUPP) throw_errno("sync", path);
-}
-
 AtomicFile::AtomicFile(std::string path, unsigned mode)
     : path_(std::move(path)),
       temporary_(cat(path_dirname(path_), "/.", path_basename(path_), ".", random_suffix(), ".tmp")),

@@ -39,9 +39,6 @@ void remove_tree(const std::string& path);
 void remove_file(const std::string& path);  // missing is success
 // What was renamed or made in the directory is durable when this returns; a file system that cannot say so is trusted.
 void sync_directory(const std::string& path);
-// Everything on the file system of `path` is durable; throws SystemError when some of it was lost (a full disk or
-// quota may show only then).
-void sync_filesystem(const std::string& path);
 
 // A file that appears under its name only when commit() is called; otherwise nothing is left.
 class AtomicFile {
