@@ -111,7 +111,9 @@ bool Placement::on_affinity_call(Engine& engine, Tracee& tracee, TraceeMemory& m
   long size = ::syscall(SYS_sched_getaffinity, 0, sizeof full_, &home_);
   CPU_ZERO(&home_);
   CPU_SET(std::max(::sched_getcpu(), 0), &home_);
-  if (size <= 0 || call.arg[1] < static_cast<uint64_t>(size)) return false;
+  const auto room = static_cast<uint32_t>(call.arg[1]);
+  const uint32_t word = call.abi == guest::Abi::i386 ? 4 : 8;
+  if (size <= 0 || room < static_cast<uint64_t>(size) || room % word != 0) return false;  // the kernel says EINVAL
   result = memory.write(call.arg[2], &full_, static_cast<size_t>(size));
   if (result == 0) result = size;
   return true;

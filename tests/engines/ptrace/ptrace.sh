@@ -15,6 +15,7 @@ check "build the probe" cc -static -O1 -o root/probe/probe "$here/probe.c"
 check "build the FIFO's openers" cc -static -pthread -O1 -o root/probe/fifo "$here/fifo.c"
 check "build what opens under signals" cc -static -pthread -O1 -o root/probe/restart "$here/restart.c"
 fifo=$(root/probe/fifo "$WORK/fifo")
+check "build what asks for its CPUs" cc -static -O1 -o root/probe/affinity "$here/affinity.c"
 check "build the probe of numbers" cc -static -O1 -o root/probe/numbers "$here/numbers.c"
 cp "$here/../common/peers.py" "$here/../common/attributes.py" root/probe
 cp root/probe/probe root/probe/in/file
@@ -60,6 +61,7 @@ print(*seen)'
   check_output "$how: owners of sockets and ids of peers" "0:0 42:43 42:43 0:0 42:43" timeout 60 "${on[@]}" -0 --owners "$WORK/peers.$how" python3 /probe/peers.py
   check_output "$how: attributes of root are listed and copied" "attributes: all good" timeout 60 "${on[@]}" -0 --owners "$WORK/attributes.$how" python3 /probe/attributes.py
   check_output "$how: what ends the wait for a FIFO's other end" "$fifo" timeout 120 "${on[@]}" /probe/fifo /tmp/fifo
+  check_output "$how: the CPUs of a busy program" "0 wrong" "${on[@]}" /probe/affinity
   check_output "$how: opens that signals interrupt are of their own files" "0 wrong" "${on[@]}" /probe/restart /tmp
   check_status 1 "$how: ids cannot be taken back" "${on[@]}" -0 perl -e '$> = 42; $< = 42; $< = 0; exit($< == 0 ? 0 : 1)'
   check_output "$how: kernel release" "9.8.7" "${on[@]}" -k 9.8.7 uname -r
