@@ -5,11 +5,16 @@
 #include <csignal>
 #include <cstring>
 #include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
 #include <vector>
+
 
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -71,8 +76,6 @@ bool listener_supported() {
   return fd >= 0;
 }
 
-Notifier::Notifier(Engine& engine) : engine_(engine), task_(std::make_unique<guest::Task>()) {}
-
 void Notifier::start(int listener) {
   listener_ = listener;
   seccomp_notif_sizes sizes{};
@@ -80,25 +83,40 @@ void Notifier::start(int listener) {
   request_size_ = std::max<std::size_t>(sizes.seccomp_notif, sizeof(seccomp_notif));
   reply_size_ = std::max<std::size_t>(sizes.seccomp_notif_resp, sizeof(seccomp_notif_resp));
   ::ioctl(listener_, kSetFlags, kSyncWakeUp);
+  if (!launch(false)) throw SystemError("start a thread for", "the seccomp listener", EAGAIN);
+}
+
+std::unique_ptr<Notifier::Server> Notifier::make_server() const {
+  auto server = std::make_unique<Server>();
   const guest::Task& model = *engine_.task_;
-  task_->place.view = model.place.view;
-  task_->place.shared = model.place.shared;
-  task_->place.root_fd = model.place.root_fd;
-  task_->place.context = model.place.context;
-  task_->place.program_of = model.place.program_of;
-  task_->place.auxv_of = model.place.auxv_of;
-  task_->place.want_type = true;
-  task_->owners = model.owners;
-  task_->engine_pid = model.engine_pid;
-  task_->memory = &memory_;
+  guest::Task& task = server->task;
+  task.place.view = model.place.view;
+  task.place.shared = model.place.shared;
+  task.place.root_fd = model.place.root_fd;
+  task.place.context = model.place.context;
+  task.place.program_of = model.place.program_of;
+  task.place.auxv_of = model.place.auxv_of;
+  task.place.want_type = true;
+  task.owners = model.owners;
+  task.engine_pid = model.engine_pid;
+  task.memory = &server->memory;
+  return server;
+}
+
+bool Notifier::launch(bool helps) {
+  auto server = make_server();
+  server->helps = helps;
   try {
-    std::thread([this] { serve(); }).detach();
-  } catch (const std::system_error& error) {
-    throw SystemError("start a thread for", "the seccomp listener", error.code().value());
+    std::thread([this, server = std::move(server)] { serve(*server); }).detach();
+    return true;
+  } catch (const std::system_error&) {
+    return false;
   }
 }
 
-void Notifier::serve() {
+void Notifier::serve(Server& server) {
+  constexpr unsigned kSample = 16;  // calls after which it is asked whether another one waits
+  constexpr unsigned kAlone = 32;   // calls that nobody else was busy beside: one less is enough
   sigset_t all;
   sigfillset(&all);
   ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
@@ -110,145 +128,170 @@ void Notifier::serve() {
       if (errno == EINTR || errno == ENOENT) continue;
       return;
     }
-    handle(request);
+    if (++server.calls % kSample == 0 && another_waits()) call_help();
+    server.alone = busy_++ > 0 ? 0 : server.alone + 1;
+    Outcome outcome = handle(server, request);
+    --busy_;
+    tell(request.id, outcome);
+    if (server.helps && server.alone >= kAlone) rest(server);
   }
 }
 
-void Notifier::reply(uint64_t id, long value) {
+bool Notifier::another_waits() const {
+  pollfd state{listener_, POLLIN, 0};
+  return ::poll(&state, 1, 0) > 0 && (state.revents & POLLIN);
+}
+
+void Notifier::call_help() {
+  constexpr unsigned kMost = 3;
+  std::lock_guard lock(mutex_);
+  if (asleep_ > wanted_) {
+    ++wanted_;
+    wake_.notify_one();
+  } else if (asleep_ == 0 && helpers_ < std::min(kMost, std::thread::hardware_concurrency() - 1)) {
+    if (launch(true)) ++helpers_;
+  }
+}
+
+void Notifier::rest(Server& server) {
+  std::unique_lock lock(mutex_);
+  ++asleep_;
+  wake_.wait(lock, [this] { return wanted_ > 0; });
+  --wanted_;
+  --asleep_;
+  server.alone = 0;
+}
+
+void Notifier::tell(uint64_t id, Outcome outcome) const {
   Reply room;
   auto& answer = room.answer;
   answer.id = id;
-  bool failed = value < 0 && value > -4096;
-  answer.error = failed ? static_cast<int>(value) : 0;
-  answer.val = failed ? 0 : value;
-  ::ioctl(listener_, SECCOMP_IOCTL_NOTIF_SEND, &answer);
-}
-
-void Notifier::let_run(uint64_t id) {
-  Reply room;
-  auto& answer = room.answer;
-  answer.id = id;
-  answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-  ::ioctl(listener_, SECCOMP_IOCTL_NOTIF_SEND, &answer);
-}
-
-namespace {
-
-void open_and_send(int listener, uint64_t id, guest::HostName name, int flags) {
-  int fd = static_cast<int>(::syscall(SYS_openat, name.directory, name.path, flags | O_CLOEXEC | O_NOCTTY));  // libc's asks for O_CLOEXEC twice
-  long error = fd < 0 ? errno : 0;
-  if (fd >= 0) {
+  if (outcome.kind == Outcome::Kind::descriptor) {
     seccomp_notif_addfd add{};
     add.id = id;
     add.flags = kSendWithDescriptor;
-    add.srcfd = static_cast<uint32_t>(fd);
-    add.newfd_flags = static_cast<uint32_t>(flags & O_CLOEXEC);
-    if (::ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add) < 0) error = errno;
-    ::close(fd);
+    add.srcfd = static_cast<uint32_t>(outcome.value);
+    add.newfd_flags = static_cast<uint32_t>(outcome.flags);
+    int error = ::ioctl(listener_, SECCOMP_IOCTL_NOTIF_ADDFD, &add) < 0 ? errno : 0;
+    ::close(static_cast<int>(outcome.value));
+    if (error == 0) return;
+    answer.error = -error;
+  } else if (outcome.kind == Outcome::Kind::run) {
+    answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+  } else if (outcome.value < 0 && outcome.value > -4096) {
+    answer.error = static_cast<int>(outcome.value);
+  } else {
+    answer.val = outcome.value;
   }
-  if (error == 0) return;
-  Reply room;
-  auto& answer = room.answer;
-  answer.id = id;
-  answer.error = static_cast<int>(-error);
-  ::ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+  ::ioctl(listener_, SECCOMP_IOCTL_NOTIF_SEND, &answer);
 }
 
-}  // namespace
+Notifier::Outcome Notifier::open_file(guest::HostName name, int flags) {
+  long fd = ::syscall(SYS_openat, name.directory, name.path, flags | O_CLOEXEC | O_NOCTTY);  // libc's asks for O_CLOEXEC twice
+  if (fd < 0) return {.value = -errno};
+  return {Outcome::Kind::descriptor, fd, flags & O_CLOEXEC};
+}
 
-void Notifier::open_for(uint64_t id, Tracee& tracee, guest::HostName name, bool same_name, uint32_t type) {
-  const guest::Decision& decision = tracee.decision;
-  auto flags = static_cast<int>(tracee.call.arg[decision.row->path + 1]);
+Notifier::Outcome Notifier::open_for(const seccomp_notif& request, guest::HostName name, int flags, bool same_name, uint32_t type) {
   if (type == 0) {
     struct stat stat;
     int how = flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
     if (::fstatat(name.directory, name.path, &stat, how) == 0) type = stat.st_mode & S_IFMT;
   }
   // A device may become the opener's terminal: it opens it itself where it has the same name on the host.
-  if (type == S_IFCHR && same_name) return let_run(id);
+  if (type == S_IFCHR && same_name) return {Outcome::Kind::run};
   bool may_block = type == S_IFIFO || type == S_IFCHR;
-  if (!may_block || (flags & (O_NONBLOCK | O_PATH))) return open_and_send(listener_, id, name, flags);
-  // What may wait is opened by the program itself, so that signals end the wait or not by the kernel's own rules. A stop
-  // that it cannot block makes it start the call again, with the name changed (Engine::on_open_stop).
-  if (!tracee.traced) {
-    constexpr long kStartAgain = 512;  // ERESTARTSYS
-    tracee.own_open = true;
-    if (::syscall(SYS_tgkill, tracee.tgid, tracee.tid, SIGSTOP) == 0) return reply(id, -kStartAgain);
-  }
+  if (!may_block || (flags & (O_NONBLOCK | O_PATH))) return open_file(name, flags);
+  constexpr long kStartAgain = 512;  // ERESTARTSYS
+  if (ask_to_open(static_cast<pid_t>(request.pid))) return {.value = -kStartAgain};
   try {
-    std::thread([listener = listener_, id, directory = name.directory, path = std::string(name.path), flags] {
-      open_and_send(listener, id, {directory, path.c_str()}, flags);
+    std::thread([this, id = request.id, directory = name.directory, path = std::string(name.path), flags] {
+      tell(id, open_file({directory, path.c_str()}, flags));
     }).detach();
+    return {Outcome::Kind::later};
   } catch (const std::system_error&) {
-    reply(id, -ENOMEM);
+    return {.value = -ENOMEM};
   }
 }
 
+// What may wait is opened by the program itself, so that signals end the wait or not by the kernel's own rules. A stop
+// that it cannot block makes it start the call again, with the name changed (Engine::on_open_stop). False: it cannot.
+bool Notifier::ask_to_open(pid_t tid) {
+  std::lock_guard lock(engine_.mutex_);
+  auto found = engine_.tracees_.find(tid);
+  if (found == engine_.tracees_.end() || found->second->traced) return false;
+  found->second->own_open = true;
+  return ::syscall(SYS_tgkill, found->second->tgid, tid, SIGSTOP) == 0;
+}
+
 // getxattr, listxattr and their like of a host path, into the program's memory: the call's result.
-long Notifier::read_attributes(const guest::Call& call, const guest::Decision& decision) {
+long Notifier::read_attributes(Server& server, const guest::Call& call, const guest::Decision& decision) {
   constexpr uint64_t kMost = 65536;  // XATTR_SIZE_MAX, XATTR_LIST_MAX
   const void* path = decision.blobs[0].data;
   const bool lists = decision.row->detail == 2;
   const uint64_t place = call.arg[lists ? 1 : 2], size = std::min(call.arg[lists ? 2 : 3], kMost);
   char name[256];
   if (!lists) {
-    long length = memory_.read_text(call.arg[1], name, sizeof name);
+    long length = server.memory.read_text(call.arg[1], name, sizeof name);
     if (length == 0 || length == -ENAMETOOLONG) return -ERANGE;
     if (length < 0) return length;
   }
-  if (attributes_.size() < size) attributes_.resize(size);
-  long got = lists ? ::syscall(call.number, path, attributes_.data(), size) : ::syscall(call.number, path, name, attributes_.data(), size);
+  if (server.attributes.size() < size) server.attributes.resize(size);
+  long got = lists ? ::syscall(call.number, path, server.attributes.data(), size) : ::syscall(call.number, path, name, server.attributes.data(), size);
   if (got < 0) return -errno;
-  long written = size && got ? memory_.write(place, attributes_.data(), static_cast<std::size_t>(got)) : 0;
+  long written = size && got ? server.memory.write(place, server.attributes.data(), static_cast<std::size_t>(got)) : 0;
   return written < 0 ? written : got;
 }
 
-void Notifier::handle(const seccomp_notif& request) {
+// The engine is locked while it decides; what is done then, side by side with other threads, touches no tracee.
+Notifier::Outcome Notifier::handle(Server& server, const seccomp_notif& request) {
   std::unique_lock lock(engine_.mutex_);
   auto found = engine_.tracees_.find(static_cast<pid_t>(request.pid));
-  if (found == engine_.tracees_.end() || !found->second->place || !found->second->space) return reply(request.id, -ENOSYS);
+  if (found == engine_.tracees_.end() || !found->second->place || !found->second->space) return {.value = -ENOSYS};
   Tracee& tracee = *found->second;
-  guest::Call& call = tracee.call;
-  call.abi = guest::kNativeAbi;
-  call.number = request.data.nr;
-  for (int i = 0; i < 6; ++i) call.arg[i] = request.data.args[i];
+  tracee.call.abi = guest::kNativeAbi;
+  tracee.call.number = request.data.nr;
+  for (int i = 0; i < 6; ++i) tracee.call.arg[i] = request.data.args[i];
   engine_.set_clock();
-  memory_.attach(tracee.tid, 0, 0);
-  guest::Task& task = *task_;
+  server.memory.attach(tracee.tid, 0, 0);
+  guest::Task& task = server.task;
   task.place.pid = tracee.tgid;
   task.place.tid = tracee.tid;
   task.place.root = tracee.place->root.text();
   task.identity = &tracee.identity;
   task.chroot_to = &tracee.place->root;
-  if (const guest::Row* row = guest::find_row(call.abi, call.number)) {
-    engine_.replace_copies(tracee, *row, memory_);
-    if (tracee.own_open && row->op == guest::Op::open && call.arg[row->path] != request.data.args[row->path]) {
+  if (const guest::Row* row = guest::find_row(tracee.call.abi, tracee.call.number)) {
+    engine_.replace_copies(tracee, *row, server.memory);
+    if (tracee.own_open && row->op == guest::Op::open && tracee.call.arg[row->path] != request.data.args[row->path]) {
       tracee.own_open = false;
-      return let_run(request.id);
+      return {Outcome::Kind::run};
     }
   }
-  guest::Decision& decision = tracee.decision;
-  guest::translate(task, call, decision);
+  guest::translate(task, tracee.call, tracee.decision);
+  const guest::Call call = tracee.call;
+  const guest::Decision decision = tracee.decision;
   if (decision.extra_fd >= 0) engine_.keep_extra(decision.extra_fd, *decision.row);
+  lock.unlock();
   switch (decision.action) {
     case guest::Action::pass:
-      return let_run(request.id);
+      return {Outcome::Kind::run};
     case guest::Action::answer:
-      return reply(request.id, decision.answer);
+      return {.value = decision.answer};
     case guest::Action::rewrite: {
       if (decision.row->op == guest::Op::open) {
         bool same_name = task.input.text() == task.first.host.text();
-        return open_for(request.id, tracee, guest::name_of(task.place, task.first), same_name, task.first.type);
+        auto flags = static_cast<int>(call.arg[decision.row->path + 1]);
+        return open_for(request, guest::name_of(task.place, task.first), flags, same_name, task.first.type);
       }
-      if (guest::reads_attributes(*decision.row)) return reply(request.id, read_attributes(call, decision));
+      if (guest::reads_attributes(*decision.row)) return {.value = read_attributes(server, call, decision)};
       // remove
       int flags = decision.row->detail == 1 ? AT_REMOVEDIR : 0;
       if (decision.row->flags >= 0) flags = static_cast<int>(call.arg[decision.row->flags]);
       int result = ::unlinkat(AT_FDCWD, static_cast<const char*>(decision.blobs[0].data), flags);
-      return reply(request.id, result == 0 ? 0 : -errno);
+      return {.value = result == 0 ? 0 : -errno};
     }
     default:
-      return reply(request.id, -ENOSYS);
+      return {.value = -ENOSYS};
   }
 }
 
