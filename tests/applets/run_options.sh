@@ -1,20 +1,22 @@
 #!/usr/bin/env bash
-# Every option of run in one mode of each engine: it does what it says, or a warning says that it cannot.
+# Every option of run in each engine: it does what it says, or a warning says that it cannot.
 . "$(dirname "$0")/../compat/common.bash"
 make_roots
 make_image glibc small --config.cmd ls --config.workingdir /home/user
 tar -C "$WORK/oci/small" -cf small.tar .
 "$UDOCKER" -q load -i small.tar small >/dev/null
 "$UDOCKER" -q create --name=c small:latest >/dev/null
-"$UDOCKER" -q create --name=f small:latest >/dev/null
-"$UDOCKER" -q setup --execmode=F1 f
+for mode in F1 F2 F3 F4; do
+  "$UDOCKER" -q create --name=f$mode small:latest >/dev/null
+  "$UDOCKER" -q setup --execmode=$mode f$mode
+done
 mkdir vol; echo shown > vol/file
 me=$(id -un) home=$(getent passwd "$(id -u)" | cut -d: -f6)
 printf 'FROM_FILE=1\n' > env.list
 export FROM_HOST=here
 
-for mode in P1 P2 T1 F1 R1; do
-  case $mode in F1) c=f words=() ;; *) c=c words=(--execmode=$mode) ;; esac
+for mode in P1 P2 T1 F1 F2 F3 F4 R1; do
+  case $mode in F*) c=f$mode words=() ;; *) c=c words=(--execmode=$mode) ;; esac
   r() { UDOCKER_LOGLEVEL=2 "$UDOCKER" run "${words[@]}" "$@" 2>&1; }
   # works "option" "expected" OPTIONS... -- PROGRAM...
   works() { check_output "$mode: $1" "$2" r "${@:3}"; }
@@ -53,14 +55,14 @@ for mode in P1 P2 T1 F1 R1; do
       works --hostname other --hostname=other $c uname -n
       works "--device without /dev" /dev/zero --nosysdirs --device=/dev/zero $c ls /dev/zero
       cannot --read-only --read-only ;;
-    F1)
+    F*)
       cannot --publish --publish=8080:80
       cannot --publish-all -P
       cannot --kernel --kernel=3.10.0
       cannot --hostname --hostname=other
       cannot --read-only --read-only
-      check_match "F1: --user=root is warned of, and the modes that can be root are named" "^Warning: this engine does not support execution as root \\(P, T and R modes do\\)" r --user=root f echo
-      check_match "F1: --user=root is the host's user" "^$(id -u) $me$" r --user=root $c bash -c 'echo $UID $USER'
+      check_match "$mode: --user=root is warned of, and the modes that can be root are named" "^Warning: this engine does not support execution as root \\(P, T and R modes do\\)" r --user=root $c echo
+      check_match "$mode: --user=root is the host's user" "^$(id -u) $me$" r --user=root $c bash -c 'echo $UID $USER'
       works "the host's user by default" "$(id -u) $me $me" $c bash -c 'echo $UID $USER $LOGNAME'
       works "another user of the container has the host's ids" "$(id -u) user" --user=user $c bash -c 'echo $UID $USER'
       works "the user has a line in passwd" "$me" $c bash -c 'while IFS=: read -r name _ id _; do if [ "$id" = $UID ]; then echo $name; fi; done < /etc/passwd' ;;
@@ -71,7 +73,7 @@ for mode in P1 P2 T1 F1 R1; do
       works --hostname other --hostname=other $c uname -n
       works --read-only read-only --read-only $c bash -c 'touch /x 2>/dev/null || echo read-only' ;;
   esac
-  if [ $mode != F1 ]; then
+  if [[ $mode != F* ]]; then
     works --user "user" --user=user $c bash -c 'echo $USER'
     works "root by default" 0 $c id -u
     works "--user=uid:gid" 4321 --user=4321:8765 $c bash -c 'if [ '$mode' = R1 ]; then echo 4321; else id -u; fi'
