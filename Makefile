@@ -140,7 +140,7 @@ $(B)/%.stripped: $(B)/%
 	$(Q)cp $< $@ && { $(STRIP) --strip-unneeded $@ 2>/dev/null || true; }
 blob_file = $(word 2,$(subst :, ,$(1)))
 $(B)/blobs.S: Makefile $(foreach b,$(filter $(B)/%,$(foreach x,$(BLOBS),$(call blob_file,$(x)))),$(b)) | $(TC_READY)
-	$(Q)mkdir -p $(@D); { echo '.section .rodata'; for b in $(BLOBS); do n=$${b%%:*}; f=$${b#*:}; printf '.global udocker_blob_%s, udocker_blob_%s_end\n.balign 16\nudocker_blob_%s:\n' $$n $$n $$n; [ -n "$$f" ] && [ -e "$$f" ] && printf '.incbin "%s"\n' "$$f"; printf 'udocker_blob_%s_end:\n.byte 0\n' $$n; done; echo '.section .note.GNU-stack,"",%progbits'; } > $@
+	$(Q)mkdir -p $(@D); { echo '.section .rodata'; for b in $(BLOBS); do n=$${b%%:*}; f=$${b#*:}; printf '.global udocker_blob_%s, udocker_blob_%s_end\n.balign 16\nudocker_blob_%s:\n' $$n $$n $$n; [ -n "$$f" ] && [ -e "$$f" ] && printf '.incbin "%s"\n' "$$f"; printf 'udocker_blob_%s_end:\n.byte 0\n' $$n; printf '.global udocker_blob_%s_digest\nudocker_blob_%s_digest: .ascii "%s"\n' $$n $$n "$$(cat $${f:-/dev/null} 2>/dev/null | sha256sum | cut -c1-16)"; done; echo '.section .note.GNU-stack,"",%progbits'; } > $@
 $(B)/blobs.o: $(B)/blobs.S | $(TC_READY)
 	$(Q)$(CC) -c $< -o $@
 

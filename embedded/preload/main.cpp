@@ -7,7 +7,6 @@
 #include "guest/resolve.hpp"
 #include "host/blob.hpp"
 #include "host/self.hpp"
-#include "util/digest.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/log.hpp"
@@ -73,17 +72,11 @@ Options parse(const std::vector<std::string>& words) {
   return options;
 }
 
-bool usable(const std::string& path, std::string_view content) {
-  struct stat st;
-  return ::lstat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode) && (st.st_uid == ::geteuid() || st.st_uid == 0) &&
-         (st.st_mode & 022) == 0 && static_cast<std::size_t>(st.st_size) == content.size();
-}
-
 // The object as a file whose name holds its digest, so that several versions live side by side.
 std::string place_object(const std::string& lib_dir) {
   const std::string_view content = host::blob::preload();
   if (content.empty()) throw NotSupported("this build carries no object for F modes", "give one with --preload");
-  const std::string name = cat("libudocker-", sha256_hex(content).substr(0, 16), ".so");
+  const std::string name = cat("libudocker-", host::blob::preload_digest(), ".so");
   std::vector<std::string> places;
   if (!lib_dir.empty()) places.push_back(lib_dir);
   if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache == '/') places.push_back(cat(cache, "/udocker"));
@@ -94,11 +87,11 @@ std::string place_object(const std::string& lib_dir) {
     // Both separate the words of LD_PRELOAD.
     if (place.find_first_of(": ") != std::string::npos) continue;
     const std::string path = cat(place, "/", name);
-    if (usable(path, content)) return path;
+    if (host::blob::is_kept_at(path, content)) return path;
     try {
       make_directories(place, 0700);
       make_file(path, content, 0644);
-      if (::chmod(path.c_str(), 0644) == 0 && usable(path, content)) return path;
+      if (::chmod(path.c_str(), 0644) == 0 && host::blob::is_kept_at(path, content)) return path;
     } catch (const SystemError& error) {
       log::debug("preload", error.what());
     }

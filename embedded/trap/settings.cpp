@@ -2,7 +2,6 @@
 
 #include "embedded/trap/runtime/abi.hpp"
 #include "host/blob.hpp"
-#include "util/digest.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/log.hpp"
@@ -37,9 +36,9 @@ RuntimeFile unpack_runtime(const std::string& folder) {
   std::string_view runtime = host::blob::trap_runtime();
   if (runtime.empty()) throw NotSupported("this build carries no trap runtime", "use execution mode P1");
   if (!folder.empty()) {
-    std::string path = cat(folder, "/trap-runtime-", sha256_hex(runtime).substr(0, 16));
+    std::string path = cat(folder, "/trap-runtime-", host::blob::trap_runtime_digest());
     try {
-      if (!is_regular(path) || load_file(path) != runtime) {
+      if (!host::blob::is_kept_at(path, runtime) && (!is_regular(path) || load_file(path) != runtime)) {
         make_directories(folder);
         make_file(path, runtime, 0755);
       }
