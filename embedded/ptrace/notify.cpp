@@ -10,7 +10,6 @@
 #include <utility>
 #include <vector>
 
-
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>

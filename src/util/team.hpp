@@ -1,7 +1,7 @@
 // Threads that help this one.
 #pragma once
+#include <exception>
 #include <functional>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -16,13 +16,13 @@ class Team {
   Team(const Team&) = delete;
   Team& operator=(const Team&) = delete;
 
-  // False where the user or the job may have no more threads (RLIMIT_NPROC, a cgroup's pids.max): the work is then for
-  // those that there are, at least for the caller.
+  // False where the user or the job may have no more threads (RLIMIT_NPROC, a cgroup's pids.max) or memory for one: the
+  // work is then for those that there are, at least for the caller.
   bool start(std::function<void()> work) {
     try {
       threads_.emplace_back(std::move(work));
       return true;
-    } catch (const std::system_error&) {
+    } catch (const std::exception&) {
       return false;
     }
   }
