@@ -80,7 +80,6 @@ void Notifier::start(int listener) {
   seccomp_notif_sizes sizes{};
   if (::syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) != 0) sizes = {sizeof(seccomp_notif), sizeof(seccomp_notif_resp), 0};
   request_size_ = std::max<std::size_t>(sizes.seccomp_notif, sizeof(seccomp_notif));
-  reply_size_ = std::max<std::size_t>(sizes.seccomp_notif_resp, sizeof(seccomp_notif_resp));
   ::ioctl(listener_, kSetFlags, kSyncWakeUp);
   if (!launch(false)) throw SystemError("start a thread for", "the seccomp listener", EAGAIN);
 }

@@ -58,7 +58,7 @@ class Notifier {
 
   Engine& engine_;
   int listener_ = -1;
-  std::size_t request_size_ = 0, reply_size_ = 0;
+  std::size_t request_size_ = 0;
   std::atomic<unsigned> busy_ = 0;
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -9,11 +9,9 @@
 #include "util/digest.hpp"
 #include "util/error.hpp"
 #include "util/log.hpp"
+#include "util/periodic.hpp"
 #include "util/strings.hpp"
-#include "util/team.hpp"
 
-#include <condition_variable>
-#include <mutex>
 
 namespace udocker::ops {
 
@@ -32,30 +30,12 @@ PullOptions pull_options(const RunOptions& options) {
 class TaskLock {
  public:
   TaskLock(const store::Repository& repository, const std::string& what)
-      : lock_(store::Lock::take(cat(repository.directories().containers, "/.lock.run-", sha256_hex(what).substr(0, 16)), std::chrono::hours(24))) {
-    keeper_.start([this] { keep(); });
-  }
-  ~TaskLock() {
-    {
-      std::lock_guard guard(mutex_);
-      ended_ = true;
-    }
-    wake_.notify_all();
-    keeper_.join();
-  }
+      : lock_(store::Lock::take(cat(repository.directories().containers, "/.lock.run-", sha256_hex(what).substr(0, 16)), std::chrono::hours(24))),
+        keeper_(std::chrono::seconds(60), [this] { lock_.refresh(); }) {}
 
  private:
-  // Other hosts see by the lock's age that we are alive.
-  void keep() {
-    std::unique_lock guard(mutex_);
-    while (!wake_.wait_for(guard, std::chrono::seconds(60), [this] { return ended_; })) lock_.refresh();
-  }
-
   store::Lock lock_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool ended_ = false;
-  Team keeper_;
+  Periodic keeper_;  // other hosts see by the lock's age that we are alive
 };
 
 // The name of the container that --pull=reuse keeps for an image: docker.io/library/a:1 -> docker_io_library_a_1

@@ -1,10 +1,8 @@
 // Much written and durable at the end: the disk works while the rest is still being made.
 #pragma once
 #include "util/fd.hpp"
-#include "util/team.hpp"
+#include "util/periodic.hpp"
 
-#include <condition_variable>
-#include <mutex>
 #include <string>
 
 namespace udocker {
@@ -14,7 +12,6 @@ namespace udocker {
 class WriteBack {
  public:
   explicit WriteBack(std::string path);
-  ~WriteBack();
   WriteBack(const WriteBack&) = delete;
   WriteBack& operator=(const WriteBack&) = delete;
   // Everything on the file system is durable when this returns. Throws SystemError naming `path` when some of it was
@@ -22,17 +19,12 @@ class WriteBack {
   void finish();
 
  private:
-  void run();
   void sync();
-  void stop();
 
   std::string path_;
   UniqueFd fd_;    // one for all: the kernel tells a lost write once to each open file
   int error_ = 0;  // the first
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool ended_ = false;
-  Team thread_;
+  Periodic syncs_;
 };
 
 }  // namespace udocker
