@@ -1,10 +1,13 @@
 // The decoders behind decompressed(): isa-l (zlib where it is not built), zstd, liblzma, libbz2 each have their door here.
+#include "archive/frames.hpp"
 #include "archive/stream.hpp"
 #include "util/cold_memory.hpp"
 #include "util/error.hpp"
 #include "util/strings.hpp"
 
+#include <algorithm>
 #include <cstring>
+#include <thread>
 
 #if __has_include(<isa-l/igzip_lib.h>)
 #define UDOCKER_HAS_ISAL 1
@@ -241,6 +244,29 @@ class Rejoined : public Input {
   bool started_ = false;
 };
 
+// Where a frame ends soon, more follow: those are for several decoders.
+std::unique_ptr<Input> zstd_decoder(std::string start, std::unique_ptr<Input> from, std::string name, unsigned threads) {
+  constexpr std::size_t kSoon = 1 << 20;
+  auto make = [name](std::unique_ptr<Input> one) -> std::unique_ptr<Input> { return std::make_unique<ZstdDecoder>(std::move(one), name); };
+  FrameWalk walk;
+  bool many = false;
+  if (threads > 1) {
+    for (std::size_t at = 0; !many && start.size() < kSoon && !walk.is_lost();) {
+      at += walk.take(std::string_view(start).substr(at));
+      const bool ended = walk.at_end();
+      if (at == start.size()) {
+        auto more = from->next();
+        if (more.empty()) break;
+        start += more;
+      }
+      many = ended;
+    }
+  }
+  auto whole = std::make_unique<Rejoined>(std::move(start), std::move(from));
+  if (many) return parallel_frames(std::move(whole), make, threads);
+  return make(std::move(whole));
+}
+
 }  // namespace
 
 Compression detect_compression(std::string_view start) {
@@ -253,7 +279,9 @@ Compression detect_compression(std::string_view start) {
   return Compression::none;
 }
 
-std::unique_ptr<Input> decompressed(std::unique_ptr<Input> from, std::string name) {
+unsigned decoder_threads() { return std::clamp(std::thread::hardware_concurrency(), 2u, 4u) - 1; }
+
+std::unique_ptr<Input> decompressed(std::unique_ptr<Input> from, std::string name, unsigned threads) {
   std::string start(from->next());
   while (start.size() < 6) {
     auto more = from->next();
@@ -261,12 +289,13 @@ std::unique_ptr<Input> decompressed(std::unique_ptr<Input> from, std::string nam
     start += more;
   }
   Compression kind = detect_compression(start);
+  if (kind == Compression::zstd) return zstd_decoder(std::move(start), std::move(from), std::move(name), threads);
   auto whole = std::make_unique<Rejoined>(std::move(start), std::move(from));
   switch (kind) {
     case Compression::gzip: return std::make_unique<GzipDecoder>(std::move(whole), std::move(name));
-    case Compression::zstd: return std::make_unique<ZstdDecoder>(std::move(whole), std::move(name));
     case Compression::xz: return std::make_unique<XzDecoder>(std::move(whole), std::move(name));
     case Compression::bzip2: return std::make_unique<Bzip2Decoder>(std::move(whole), std::move(name));
+    case Compression::zstd:
     case Compression::none: break;
   }
   return whole;

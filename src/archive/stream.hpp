@@ -81,8 +81,11 @@ enum class Compression { none, gzip, zstd, xz, bzip2 };
 
 // By magic bytes; `start` should hold at least 6 bytes when there are as many.
 Compression detect_compression(std::string_view start);
+// One processor is the caller's: 1 where there are two, 3 at most.
+unsigned decoder_threads();
 // The bytes of `from` decompressed, whatever it is (several members or frames one after the other too); as they are
-// when not compressed. Damaged or cut input throws IntegrityError naming `name`.
-std::unique_ptr<Input> decompressed(std::unique_ptr<Input> from, std::string name);
+// when not compressed. Frames of zstd are decoded by up to `threads` threads at once where a machine has the processors.
+// Damaged or cut input throws IntegrityError naming `name`.
+std::unique_ptr<Input> decompressed(std::unique_ptr<Input> from, std::string name, unsigned threads = decoder_threads());
 
 }  // namespace udocker::archive
