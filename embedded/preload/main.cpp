@@ -11,6 +11,7 @@
 #include "util/file.hpp"
 #include "util/log.hpp"
 #include "util/strings.hpp"
+#include "util/zeroed.hpp"
 
 #include <cerrno>
 #include <cstdlib>
@@ -230,8 +231,8 @@ class Starter {
   }
 
   void go_to(const std::string& directory) {
-    const auto work = std::make_unique<guest::Workspace>();
-    const auto found = std::make_unique<guest::Resolved>();
+    const auto work = make_zeroed<guest::Workspace>();
+    const auto found = make_zeroed<guest::Resolved>();
     guest::Place place{};
     place.view = context_.view;
     place.pid = place.tid = ::getpid();

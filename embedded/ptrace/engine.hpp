@@ -15,6 +15,7 @@
 #include "guest/filter.hpp"
 #include "guest/view.hpp"
 #include "util/fd.hpp"
+#include "util/zeroed.hpp"
 
 namespace udocker::ptrace {
 
@@ -108,8 +109,8 @@ class Engine {
   TraceeMemory memory_;
   guest::Owners owners_;
   UniqueFd root_;
-  std::unique_ptr<guest::Shared> shared_;
-  std::unique_ptr<guest::Task> task_;
+  Zeroed<guest::Shared> shared_;
+  Zeroed<guest::Task> task_;
   std::unordered_map<pid_t, std::vector<int>> listed_;  // directory descriptors whose added entries were given
   GuestTracing guest_tracing_{*this};
   std::unique_ptr<class Placement> placement_;

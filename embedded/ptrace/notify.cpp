@@ -85,7 +85,7 @@ void Notifier::start(int listener) {
 }
 
 std::unique_ptr<Notifier::Server> Notifier::make_server() const {
-  auto server = std::make_unique<Server>();
+  auto server = std::make_unique_for_overwrite<Server>();
   const guest::Task& model = *engine_.task_;
   guest::Task& task = server->task;
   task.place.view = model.place.view;

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstddef>
 #include <iterator>
+#include <memory>
 
 #include <linux/audit.h>
 #include <linux/seccomp.h>
@@ -193,12 +194,12 @@ std::vector<sock_filter> make_filter(const guest::View& view, Patch patch, int r
   spec.allow_to = kRuntimeBase + kTextSize;
   spec.extra_passes = kPasses;
   spec.extra_pass_count = std::size(kPasses);
-  std::vector<sock_filter> rows(guest::kFilterCapacity);
-  std::size_t count = guest::build_filter(spec, rows.data(), rows.size());
+  const auto rows = std::make_unique_for_overwrite<sock_filter[]>(guest::kFilterCapacity);
+  std::size_t count = guest::build_filter(spec, rows.get(), guest::kFilterCapacity);
   if (!count) throw Error("the system call filter is too long");
-  program.code.insert(program.code.end(), rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(count));
+  program.code.insert(program.code.end(), rows.get(), rows.get() + count);
   if (program.code.size() > BPF_MAXINSNS) throw Error("the system call filter is too long");
-  return program.code;
+  return std::move(program.code);
 }
 
 std::vector<sock_filter> make_query_filter() {

@@ -12,8 +12,10 @@
 #include "util/file.hpp"
 #include "util/log.hpp"
 #include "util/strings.hpp"
+#include "util/zeroed.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -100,8 +102,8 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 
 [[noreturn]] void execute(const Lookup& look, const Shared& shared, const std::string& runtime, const std::string& name,
                           std::vector<std::string> argv, const Settings* outer) {
-  std::vector<char> first(64 * 1024);
-  WordWriter writer(first.data(), first.size());
+  auto first = make_zeroed<std::array<char, 64 * 1024>>();
+  WordWriter writer(first->data(), first->size());
   auto add_host = [&](guest::Text path) {
     std::string text(path.data, path.size);
     if (outer) text = outer_path(*outer, text);
@@ -117,7 +119,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   if (look.plan.kind == guest::ExecKind::dynamic) writer.add_hex(&look.plan.interpreter_key, sizeof look.plan.interpreter_key);
   else writer.add("");
   if (!writer.end()) throw Error("the program's name is too long");
-  std::vector<std::string> words{first.data(), name};
+  std::vector<std::string> words{first->data(), name};
   if (look.plan.prefix_count) {
     const char* word = look.plan.prefix;
     for (std::uint32_t i = 0; i < look.plan.prefix_count; ++i, word += std::strlen(word) + 1) words.emplace_back(word);
@@ -164,15 +166,16 @@ int launch(const cli::ViewOptions& options, const Folders& folders, const std::v
     if (!host::has_trap_addresses())
       throw NotSupported("the trap engine needs 47 bits of addresses, and this kernel gives programs fewer", "use execution mode P1");
   RuntimeFile runtime = outer ? runtime_of(*outer) : unpack_runtime(folders.lib);
-  std::unique_ptr<TempDir> stand_ins;
-  std::string tmp = options.tmp_dir.empty() ? "/tmp" : options.tmp_dir;
-  if (!options.binds.empty() && ::access(tmp.c_str(), W_OK) == 0) stand_ins = std::make_unique<TempDir>(tmp, "udocker-trap");
-  std::vector<char> view = cli::make_view(options, stand_ins ? stand_ins->path() : "");
+  struct StandIns {
+    std::string path;
+    ~StandIns() { cli::remove_stand_ins(path); }
+  } stand_ins;
+  std::vector<char> view = cli::make_view(options, &stand_ins.path);
   std::string cache = usable_cache(folders.cache);
   Shared shared = outer ? make_shared(merge_views(*outer, view), runtime.path, outer_path(*outer, cache), outer->root_fd)
                         : make_shared(view, runtime.path, cache, root_number());
 
-  auto look = std::make_unique<Lookup>();
+  auto look = make_zeroed<Lookup>();
   look->place.view = reinterpret_cast<const guest::View*>(view.data());
   look->place.pid = look->place.tid = ::getpid();
   look->place.self = true;

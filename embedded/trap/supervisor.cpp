@@ -71,7 +71,7 @@ int supervise(const std::function<void()>& program, Leftovers leftovers) {
   ::sigprocmask(SIG_BLOCK, &all, &before);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   pid_t parent = ::getpid();
-  pid_t child = ::fork();
+  pid_t child = ::vfork();  // in our memory, while this process waits until it executes the runtime: nothing is copied
   if (child < 0) throw_errno("start", "a process for the container");
   if (child == 0) {
     if (leftovers == Leftovers::kill) {

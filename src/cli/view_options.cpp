@@ -1,5 +1,6 @@
 #include "cli/view_options.hpp"
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -13,6 +14,7 @@
 #include "util/log.hpp"
 #include "util/process.hpp"
 #include "util/strings.hpp"
+#include "util/zeroed.hpp"
 
 namespace udocker::cli {
 
@@ -291,17 +293,17 @@ std::vector<char> try_view(const ViewOptions& options, const std::string& stand_
   spec.owners = text_of(options.owners);
   spec.emulator = text_of(options.emulator);
   spec.stand_ins = text_of(stand_ins);
-  std::vector<char> block(guest::kViewCapacity);
+  auto block = make_zeroed<std::array<char, guest::kViewCapacity>>();
+  auto* view = reinterpret_cast<guest::View*>(block->data());
   std::size_t bad = 0;
-  long result = guest::build_view(spec, reinterpret_cast<guest::View*>(block.data()), block.size(), &bad);
+  long result = guest::build_view(spec, view, block->size(), &bad);
   if (result == -EXDEV) return {};
   if (result == -E2BIG) throw Error("too many binds");
   if (result < 0 && bad < sources.size())
     throw SystemError(cat("bind ", printable(sources[bad]->host), " to"), sources[bad]->guest, static_cast<int>(-result));
   if (result == 0 && ::access(options.root.c_str(), X_OK) != 0) result = -errno;
   if (result < 0) throw SystemError("use as root directory", options.root, static_cast<int>(-result));
-  block.resize(reinterpret_cast<guest::View*>(block.data())->bytes);
-  return block;
+  return {block->data(), block->data() + view->bytes};
 }
 
 }  // namespace

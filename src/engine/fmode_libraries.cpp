@@ -5,7 +5,12 @@
 #include "util/strings.hpp"
 
 #include <cstring>
+#include <functional>
+#include <map>
+#include <optional>
 #include <set>
+
+#include <sys/stat.h>
 
 namespace udocker::engine {
 
@@ -49,11 +54,21 @@ std::string fmode_library_path(const std::string& container_dir) {
   std::vector<std::string> dirs;
   std::set<std::string> seen;
   const auto add = [&](const std::string& host) {
-    if (host.find_first_of(":;") == std::string::npos && is_directory(host) && seen.insert(real_path(host)).second)
-      dirs.push_back(host);
+    if (host.find_first_of(":;") == std::string::npos && seen.insert(host).second && is_directory(host)) dirs.push_back(host);
+  };
+  // Directories have parents in common: each is looked at once, and what is found is canonical.
+  std::map<std::string, std::optional<std::string>> known{{"/", root}, {".", std::nullopt}};
+  const std::function<std::optional<std::string>(const std::string&)> find = [&](const std::string& guest) {
+    if (const auto found = known.find(guest); found != known.end()) return found->second;
+    const auto parent = find(path_dirname(guest));
+    auto host = parent ? std::optional(cat(*parent, "/", path_basename(guest))) : std::nullopt;
+    struct stat st;
+    if (host && ::lstat(host->c_str(), &st) != 0) host.reset();
+    else if (host && S_ISLNK(st.st_mode)) host = find_in_root(root, guest);
+    return known[guest] = host;
   };
   const auto add_guest = [&](const std::string& guest) {
-    if (const auto host = find_in_root(root, guest)) add(*host);
+    if (const auto host = find(guest)) add(*host);
   };
   for (const char* dir : kEssential) add_guest(dir);
   if (const auto cache = find_in_root(root, "/etc/ld.so.cache"))

@@ -85,7 +85,6 @@ Launch plan_launcher(const RunPlan& plan) {
   launch.keep_fds = {fd};
   launch.environment = host::environment();  // the container's own is in the configuration
   launch.argv = {"udocker-runc"};
-  launch.in_process = true;
   if (plan.verbosity >= 5) launch.argv.push_back("--debug");
   if (of_host) {
     launch.argv.insert(launch.argv.end(), {"host", "--config", cat("fd:", fd), "--tmp-dir", plan.tmp_dir.empty() ? "/tmp" : plan.tmp_dir,

@@ -68,14 +68,13 @@ struct RunPlan {
   std::vector<std::string> host_executable_options;  // singularity_options
 };
 
-// What to execute: a program of the host, or (empty) our own executable under the name argv[0].
+// What to execute: a program of the host, or (empty) our own of the name argv[0].
 struct Launch {
   std::string program;
   std::vector<std::string> argv;
   std::vector<std::string> environment;
   std::string directory;      // working directory on the host; empty: unchanged
   std::vector<int> keep_fds;  // descriptors the launch needs; they are open and inheritable
-  bool in_process = false;    // our own program may as well be called: it needs neither a fresh process nor this environment
 };
 
 // A bind as our front ends take it behind -b.

@@ -55,6 +55,14 @@ static std::vector<char*> pointers(const std::vector<std::string>& texts) {
   return out;
 }
 
+void set_environment(std::vector<std::string> texts) {
+  static std::vector<std::string> held;
+  static std::vector<char*> entries;
+  held = std::move(texts);
+  entries = pointers(held);
+  environ = entries.data();
+}
+
 void exec_program(const std::string& path, const std::vector<std::string>& args,
                   const std::vector<std::string>& environment) {
   log::flush();

@@ -34,5 +34,7 @@ void require_proc();
 
 // The environment of this process as K=V texts.
 std::vector<std::string> environment();
+// Makes this the environment; what getenv() gave before is gone.
+void set_environment(std::vector<std::string> texts);
 
 }  // namespace udocker::host

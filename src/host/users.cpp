@@ -64,7 +64,9 @@ std::optional<User> find_user(uid_t uid) { return from_entry(::getpwuid(uid), ca
 std::optional<User> find_user(const std::string& name) { return from_entry(::getpwnam(name.c_str()), name); }
 
 User current_user() {
-  if (auto user = find_user(::getuid())) return *user;
+  static std::optional<User> known;
+  if (known && known->uid == ::getuid()) return *known;
+  if ((known = find_user(::getuid()))) return *known;
   User user;
   const char *name = std::getenv("USER"), *home = std::getenv("HOME");
   user.uid = ::getuid();

@@ -1,9 +1,11 @@
 #include "oci/platform.hpp"
 
 #include "util/error.hpp"
+#include "util/file.hpp"
 #include "util/strings.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include <sys/utsname.h>
 
@@ -39,6 +41,21 @@ int level(std::string_view variant) {
 }
 
 }  // namespace
+
+std::string amd64_variant(const std::string& cpuinfo) {
+  constexpr std::array<std::array<std::string_view, 3>, 3> kNeeded = {
+      {{"sse4_2", "ssse3", "popcnt"}, {"avx2", "bmi2", "fma"}, {"avx512f", "avx512bw", "avx512vl"}}};
+  std::size_t at = cpuinfo.find("\nflags");
+  if (at == std::string::npos) return "";
+  const auto flags = split_words(std::string_view(cpuinfo).substr(at + 1, cpuinfo.find('\n', at + 1) - at - 1));
+  std::string variant;
+  for (std::size_t i = 0; i < kNeeded.size(); ++i) {
+    for (const auto& flag : kNeeded[i])
+      if (std::find(flags.begin(), flags.end(), flag) == flags.end()) return variant;
+    variant = cat("v", i + 2);
+  }
+  return variant;
+}
 
 std::string Platform::text() const {
   std::string out = os;
@@ -78,18 +95,11 @@ Platform host_platform() {
   utsname name{};
   ::uname(&name);
   Platform platform = platform_of_machine(name.machine);
-#if defined(__x86_64__)
-  auto has = [](bool a, bool b, bool c) { return a && b && c; };
-  if (platform.architecture == "amd64") {
-    __builtin_cpu_init();
-    if (has(__builtin_cpu_supports("sse4.2"), __builtin_cpu_supports("ssse3"), __builtin_cpu_supports("popcnt")))
-      platform.variant = "v2";
-    if (!platform.variant.empty() && has(__builtin_cpu_supports("avx2"), __builtin_cpu_supports("bmi2"), __builtin_cpu_supports("fma")))
-      platform.variant = "v3";
-    if (platform.variant == "v3" && has(__builtin_cpu_supports("avx512f"), __builtin_cpu_supports("avx512bw"), __builtin_cpu_supports("avx512vl")))
-      platform.variant = "v4";
+  if (platform.architecture != "amd64") return platform;
+  try {
+    platform.variant = amd64_variant(find_file("/proc/cpuinfo").value_or(""));
+  } catch (const Error&) {  // not to be read: the first variant serves
   }
-#endif
   return platform;
 }
 

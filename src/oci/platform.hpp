@@ -20,6 +20,9 @@ Platform normalised(Platform platform);
 
 // Docker's name of `uname -m`.
 Platform platform_of_machine(std::string_view machine);
+// The highest variant of amd64 ("v2" to "v4"; empty: the first) that the CPU runs, by the flags in /proc/cpuinfo: those
+// tell what the kernel lets programs use.
+std::string amd64_variant(const std::string& cpuinfo);
 // This machine, with the highest variant its CPU runs (amd64/v3).
 Platform host_platform();
 

@@ -360,21 +360,19 @@ class Planner {
   std::shared_ptr<TempDir> auth_dir_;
 };
 
-// Returns only when the launch was carried out in this process.
+// Our own engines are called: a fresh process for them would be a fifth of the time to start. Returns only then.
 int execute(const engine::Launch& launch) {
   check_interrupt();
   forget_interrupts();
   if (!launch.directory.empty() && ::chdir(launch.directory.c_str()) != 0) throw_errno("change directory to", launch.directory);
-  if (launch.in_process && launch.program.empty()) {
-    std::vector<std::string> words = launch.argv;
-    std::vector<char*> argv;
-    for (auto& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    log::flush();
-    return cli::find_program(words[0])->main(static_cast<int>(words.size()), argv.data());
-  }
-  if (launch.program.empty()) host::exec_self(launch.argv, launch.environment);
-  host::exec_program(launch.program, launch.argv, launch.environment);
+  if (!launch.program.empty()) host::exec_program(launch.program, launch.argv, launch.environment);
+  host::set_environment(launch.environment);
+  std::vector<std::string> words = launch.argv;
+  std::vector<char*> argv;
+  for (auto& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  log::flush();
+  return cli::find_program(words[0])->main(static_cast<int>(words.size()), argv.data());
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 namespace {
 
-constexpr std::size_t kUnit = 16, kLargest = 2048, kArena = 192 * 1024;
+constexpr std::size_t kUnit = 16, kLargest = 32 * 1024, kArena = 512 * 1024;
 
 struct Block {
   std::uint64_t units = 0;  // size with this word, in units; what the caller gets begins behind it

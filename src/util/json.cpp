@@ -6,6 +6,10 @@
 #include <cmath>
 #include <cstdio>
 
+// picojson includes <iostream>, whose objects and locales every start of the program would make.
+#define _GLIBCXX_IOSTREAM 1
+#include <istream>
+#include <ostream>
 #define PICOJSON_USE_INT64
 #define PICOJSON_USE_LOCALE 0
 #include <picojson.h>

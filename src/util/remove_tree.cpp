@@ -4,6 +4,7 @@
 #include "util/strings.hpp"
 #include "util/team.hpp"
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
@@ -26,6 +27,8 @@ constexpr std::size_t kMostWaiting = 20000;    // they take memory
 constexpr int kMostNested = 32;
 constexpr unsigned kThreads = 8;  // also on few processors: most of the time goes by waiting for the disk or a file server
 constexpr int kDeep = 60;  // deeper directories are first moved up to the top
+
+using Entries = std::array<char, 64 << 10>;  // of a directory, several
 
 struct RawEntry {  // as getdents64 fills it
   std::uint64_t ino;
@@ -70,7 +73,7 @@ class Remover {
 
   // `helpers`: where this thread, the first one, keeps those that it starts, once.
   void work(Team* helpers) {
-    std::vector<char> buffer(64 << 10);
+    const auto buffer = std::make_unique_for_overwrite<Entries>();
     std::unique_lock hold(mutex_);
     while (true) {
       changed_.wait(hold, [this] { return !waiting_.empty() || unfinished_ == 0; });
@@ -80,7 +83,7 @@ class Remover {
       std::shared_ptr<Node> node = std::move(waiting_.back());
       waiting_.pop_back();
       hold.unlock();
-      empty(node, buffer);
+      empty(node, *buffer);
       release(std::move(node));
       hold.lock();
       if (--unfinished_ == 0) changed_.notify_all();
@@ -103,7 +106,7 @@ class Remover {
     return false;
   }
 
-  void empty(const std::shared_ptr<Node>& node, std::vector<char>& buffer, int nested = 0) {
+  void empty(const std::shared_ptr<Node>& node, Entries& buffer, int nested = 0) {
     if (!node->fd && !open(*node)) return;
     bool opened_up = false;
     while (true) {
@@ -152,8 +155,8 @@ class Remover {
     }
     child->parent->pending.fetch_add(1);
     if (!push(child, nested >= kMostNested)) {  // so many wait that this one is better emptied here
-      std::vector<char> buffer(16 << 10);
-      empty(child, buffer, nested + 1);
+      const auto own = std::make_unique_for_overwrite<Entries>();
+      empty(child, *own, nested + 1);
       release(std::move(child));
     }
   }

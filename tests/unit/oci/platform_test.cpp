@@ -27,6 +27,18 @@ TEST(Platform, KnowsMachines) {
   EXPECT_FALSE(host_platform().architecture.empty());
 }
 
+TEST(Platform, KnowsTheVariantByTheFlagsOfTheKernel) {
+  const std::string none = "processor\t: 0\nflags\t\t: fpu sse sse2\nbugs\t\t: sse4_2 ssse3 popcnt\n";
+  EXPECT_EQ(amd64_variant(none), "");
+  EXPECT_EQ(amd64_variant(""), "");
+  auto with = [](const char* flags) { return amd64_variant(std::string("processor\t: 0\nflags\t\t: fpu ") + flags + "\n\nprocessor\t: 1\nflags\t\t: \n"); };
+  EXPECT_EQ(with("ssse3 sse4_2 popcnt"), "v2");
+  EXPECT_EQ(with("ssse3 sse4_2 popcnt avx2 bmi2"), "v2");
+  EXPECT_EQ(with("ssse3 sse4_2 popcnt fma avx2 bmi2"), "v3");
+  EXPECT_EQ(with("fma avx2 bmi2"), "");
+  EXPECT_EQ(with("ssse3 sse4_2 popcnt fma avx2 bmi2 avx512f avx512bw avx512vl"), "v4");
+}
+
 int rank(const char* wanted, Platform entry) {
   auto patterns = acceptable_platforms(parse_platform(wanted));
   for (std::size_t i = 0; i < patterns.size(); ++i)
