@@ -12,9 +12,11 @@
 #include <algorithm>
 #include <atomic>
 #include <map>
+#include <memory>
 #include <mutex>
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -53,6 +55,63 @@ class Failures {
   std::mutex mutex_;
 };
 
+// Pages of a large buffer come by the megabyte where the kernel has such.
+void want_large_pages(void* buffer, std::size_t size) {
+  constexpr std::uintptr_t kPage = 4096;
+  const std::uintptr_t from = (reinterpret_cast<std::uintptr_t>(buffer) + kPage - 1) & ~(kPage - 1);
+  const std::uintptr_t to = (reinterpret_cast<std::uintptr_t>(buffer) + size) & ~(kPage - 1);
+  if (to > from) static_cast<void>(::madvise(reinterpret_cast<void*>(from), to - from, MADV_HUGEPAGE));
+}
+
+// Memory for one file after the other: fresh memory and mappings cost more than copying into old.
+class Buffers {
+ public:
+  // The file's bytes; empty for what cannot be read or is no ELF file. Valid until the next call.
+  elf::ByteView read(const std::string& path) {
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+    std::uint8_t magic[16];
+    struct stat st;
+    if (!fd || ::fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode)) return {};
+    if (::pread(fd.get(), magic, sizeof magic, 0) != sizeof magic || !elf::looks_like_elf(magic)) return {};
+    const auto size = static_cast<std::size_t>(st.st_size);
+    if (size > room_) {
+      file_.reset();
+      file_ = std::make_unique_for_overwrite<std::uint8_t[]>(room_ = size);
+      want_large_pages(file_.get(), size);
+    }
+    return {file_.get(), read_full(fd.get(), file_.get(), size, path)};
+  }
+  // A copy with room to grow, to be given back when it has been used.
+  elf::Bytes copy(elf::ByteView bytes) {
+    if (edited_.capacity() < bytes.size() + kGrowth) {
+      edited_ = {};
+      edited_.reserve(bytes.size() + kGrowth);
+      want_large_pages(edited_.data(), bytes.size() + kGrowth);
+    }
+    edited_.assign(bytes.begin(), bytes.end());
+    return std::move(edited_);
+  }
+  void give_back(elf::Bytes bytes) { edited_ = std::move(bytes); }
+
+ private:
+  std::unique_ptr<std::uint8_t[]> file_;
+  std::size_t room_ = 0;
+  elf::Bytes edited_;
+};
+
+// The largest first: no thread is left with one at the end, and a thread's buffer need not grow.
+std::vector<std::size_t> by_size(const std::string& root, const std::vector<std::string>& programs) {
+  std::vector<std::pair<off_t, std::size_t>> sizes;
+  for (std::size_t i = 0; i < programs.size(); ++i) {
+    struct stat st;
+    sizes.emplace_back(::lstat(cat(root, "/", programs[i]).c_str(), &st) == 0 ? st.st_size : 0, i);
+  }
+  std::sort(sizes.rbegin(), sizes.rend());
+  std::vector<std::size_t> order;
+  for (const auto& [size, i] : sizes) order.push_back(i);
+  return order;
+}
+
 }  // namespace
 
 std::size_t patch_files(const std::string& container_dir, const std::string& root, const std::vector<std::string>& programs,
@@ -60,20 +119,19 @@ std::size_t patch_files(const std::string& container_dir, const std::string& roo
   UndoWriter journal(container_dir + "/patch.undo");
   Failures failed(failures);
   std::atomic<std::size_t> changed{0};
-  for_each_parallel(programs.size(), threads, [&](std::size_t i) {
+  const std::vector<std::size_t> order = by_size(root, programs);
+  for_each_parallel(programs.size(), threads, [&](std::size_t next) {
+    const std::size_t i = order[next];
     const std::string path = cat(root, "/", programs[i]);
     failed.guard(path, [&] {
-      const elf::Mapped file(path, elf::Links::refuse);
-      if (file.bytes().empty() || !elf::wants_root_prefix(elf::View(file.bytes()), root)) return;
-      // One buffer for all files of a thread: fresh memory costs more than copying into old.
-      thread_local elf::Bytes buffer;
-      buffer.clear();
-      buffer.reserve(file.bytes().size() + kGrowth);
-      buffer.assign(file.bytes().begin(), file.bytes().end());
-      elf::Editor editor(std::move(buffer));
+      thread_local Buffers buffers;
+      const elf::ByteView before = buffers.read(path);
+      if (before.empty() || !elf::wants_root_prefix(elf::View(before), root)) return;
+      elf::Editor editor(buffers.copy(before));
       elf::set_root_prefix(editor, root);
-      buffer = editor.finish();
-      UndoRecord record = make_undo(programs[i], file.bytes(), buffer);
+      elf::Bytes after = editor.finish();
+      UndoRecord record = make_undo(programs[i], before, after);
+      buffers.give_back(std::move(after));
       if (record.extents.empty()) return;
       struct stat st;
       if (::lstat(path.c_str(), &st) != 0) throw_errno("cannot read", path);
