@@ -36,7 +36,7 @@ struct Step {
   bool end;  // of a member or frame
 };
 
-class Decoder : public Input {
+class Decoder : public FrameDecoder {
  public:
   Decoder(std::unique_ptr<Input> from, std::string name) : from_(std::move(from)), name_(std::move(name)), out_(kOut) {}
 
@@ -71,6 +71,13 @@ class Decoder : public Input {
       else if (input_ended_ && step.made == 0) bad("it ends in the middle");
     }
     return {out_.data(), made};
+  }
+
+  void restart(std::unique_ptr<Input> from) override {
+    from_ = std::move(from);
+    in_ = {};
+    at_start_ = first_ = true;
+    input_ended_ = finished_ = false;
   }
 
  protected:
@@ -247,7 +254,7 @@ class Rejoined : public Input {
 // Where a frame ends soon, more follow: those are for several decoders.
 std::unique_ptr<Input> zstd_decoder(std::string start, std::unique_ptr<Input> from, std::string name, unsigned threads) {
   constexpr std::size_t kSoon = 1 << 20;
-  auto make = [name](std::unique_ptr<Input> one) -> std::unique_ptr<Input> { return std::make_unique<ZstdDecoder>(std::move(one), name); };
+  auto make = [name](std::unique_ptr<Input> one) { return std::make_unique<ZstdDecoder>(std::move(one), name); };
   FrameWalk walk;
   bool many = false;
   if (threads > 1) {

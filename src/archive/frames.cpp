@@ -18,7 +18,8 @@ namespace udocker::archive {
 namespace {
 
 constexpr std::size_t kSection = 512 << 10;   // compressed bytes after which the next frame is another decoder's
-constexpr std::size_t kMostBytes = 1 << 20;   // that wait on either side of a decoder
+constexpr std::size_t kMostIn = 6u << 20;      // compressed bytes that wait for all decoders
+constexpr std::size_t kMostOut = 4u << 20;     // decoded ones that wait in a section
 constexpr std::uint64_t kWindow = 4u << 20;   // with larger ones several decoders would take too much memory
 
 std::uint32_t little_endian(std::string_view bytes) {
@@ -30,7 +31,7 @@ std::uint32_t little_endian(std::string_view bytes) {
 // A run of whole frames on its way through a decoder.
 struct Section {
   std::deque<std::string> in, out;
-  std::size_t in_bytes = 0, out_bytes = 0;
+  std::size_t out_bytes = 0;
   bool whole = false;  // nothing more is put in
   bool done = false;   // nothing more comes out
   std::exception_ptr failure;
@@ -49,7 +50,7 @@ class ParallelFrames : public Input {
       std::lock_guard hold(mutex_);
       stop_ = true;
     }
-    changed_.notify_all();
+    to_do_.notify_all();
     threads_.join();
   }
 
@@ -63,8 +64,8 @@ class ParallelFrames : public Input {
         if (!first.out.empty()) {
           given_ = std::move(first.out.front());
           first.out.pop_front();
+          if (first.out_bytes >= kMostOut) to_do_.notify_all();
           first.out_bytes -= given_.size();
-          changed_.notify_all();
           return given_;
         }
         if (first.failure) std::rethrow_exception(first.failure);
@@ -82,7 +83,7 @@ class ParallelFrames : public Input {
         hold.lock();
         put_in();
       } else {
-        changed_.wait(hold);
+        news_.wait(hold);
       }
     }
   }
@@ -91,7 +92,7 @@ class ParallelFrames : public Input {
   bool is_open() const { return !sections_.empty() && !sections_.back()->whole; }
   bool may_read() const {
     if (ended_) return false;
-    if (is_open()) return sections_.back()->done || sections_.back()->in_bytes < kMostBytes;
+    if (is_open()) return sections_.back()->done || sections_.back()->in.empty() || waiting_ < kMostIn;
     return sections_.size() < (walk_.window() > kWindow ? 1 : most_);
   }
 
@@ -116,58 +117,64 @@ class ParallelFrames : public Input {
     section.whole = section.whole || ended_;
     if (!section.done && !taken.empty()) {
       section.in.emplace_back(taken);
-      section.in_bytes += taken.size();
+      waiting_ += taken.size();
     }
-    changed_.notify_all();
+    to_do_.notify_all();
   }
 
   // What a decoder reads.
   class SectionInput : public Input {
    public:
-    SectionInput(ParallelFrames& all, Section& section) : all_(all), section_(section) {}
+    SectionInput(ParallelFrames& all, std::shared_ptr<Section> section) : all_(all), held_(std::move(section)), section_(*held_) {}
     std::string_view next() override {
       std::unique_lock hold(all_.mutex_);
-      all_.changed_.wait(hold, [this] { return !section_.in.empty() || section_.whole || all_.stop_; });
+      all_.to_do_.wait(hold, [this] { return !section_.in.empty() || section_.whole || all_.stop_; });
       if (section_.in.empty()) return {};
       piece_ = std::move(section_.in.front());
       section_.in.pop_front();
-      section_.in_bytes -= piece_.size();
-      all_.changed_.notify_all();
+      all_.waiting_ -= piece_.size();
+      all_.news_.notify_one();
       return piece_;
     }
 
    private:
     ParallelFrames& all_;
+    std::shared_ptr<Section> held_;
     Section& section_;
     std::string piece_;
   };
 
   void work() {
+    std::unique_ptr<FrameDecoder> decoder;
     std::unique_lock hold(mutex_);
     while (true) {
-      changed_.wait(hold, [this] { return stop_ || claimed_ < sections_.size(); });
+      to_do_.wait(hold, [this] { return stop_ || claimed_ < sections_.size(); });
       if (stop_) return;
       auto section = sections_[claimed_++];
       hold.unlock();
       std::exception_ptr failure;
       try {
-        decode(*section);
+        auto input = std::make_unique<SectionInput>(*this, section);
+        if (decoder) decoder->restart(std::move(input));
+        else decoder = make_(std::move(input));
+        decode(*decoder, *section);
       } catch (...) {
         failure = std::current_exception();
+        decoder.reset();
       }
       hold.lock();
       section->failure = failure;
       section->done = true;
+      for (const auto& left : section->in) waiting_ -= left.size();
       section->in.clear();
-      changed_.notify_all();
+      news_.notify_one();
     }
   }
 
-  void decode(Section& section) {
-    auto decoder = make_(std::make_unique<SectionInput>(*this, section));
-    for (auto piece = decoder->next(); !piece.empty(); piece = decoder->next()) {
+  void decode(Input& decoder, Section& section) {
+    for (auto piece = decoder.next(); !piece.empty(); piece = decoder.next()) {
       std::unique_lock hold(mutex_);
-      changed_.wait(hold, [&] { return section.out_bytes < kMostBytes || stop_; });
+      to_do_.wait(hold, [&] { return section.out_bytes < kMostOut || stop_; });
       if (stop_) return;
       std::string copy;
       if (!spare_.empty()) {
@@ -179,7 +186,7 @@ class ParallelFrames : public Input {
       hold.lock();
       section.out_bytes += copy.size();
       section.out.push_back(std::move(copy));
-      changed_.notify_all();
+      if (sections_.front().get() == &section) news_.notify_one();
     }
   }
 
@@ -192,9 +199,10 @@ class ParallelFrames : public Input {
   std::string given_;
 
   std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable news_, to_do_;  // for the caller; for the decoders
   std::deque<std::shared_ptr<Section>> sections_;  // in the order of the input
   std::size_t claimed_ = 0;                        // of them, from the first, have a decoder
+  std::size_t waiting_ = 0;                        // bytes of input in all of them
   std::vector<std::string> spare_;
   bool ended_ = false, stop_ = false;
   Team threads_;

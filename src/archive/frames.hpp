@@ -31,10 +31,15 @@ class FrameWalk {
   bool last_ = false, checksum_ = false;
 };
 
-using MakeDecoder = std::function<std::unique_ptr<Input>(std::unique_ptr<Input>)>;
+// A decoder that takes another input when it has come to the end of one: its memory serves again.
+class FrameDecoder : public Input {
+ public:
+  virtual void restart(std::unique_ptr<Input> from) = 0;
+};
+using MakeDecoder = std::function<std::unique_ptr<FrameDecoder>(std::unique_ptr<Input>)>;
 
-// What make(from) gives, but with up to `threads` decoders at work, each on a run of whole frames. Holds up to 2 MiB for
-// each of them besides what a decoder takes. Errors come as they would from one decoder.
+// What make(from) gives, but with up to `threads` decoders at work, each on a run of whole frames. Holds up to 6 MiB and
+// 4 for each decoder, besides what decoders take. Errors come as they would from one decoder.
 std::unique_ptr<Input> parallel_frames(std::unique_ptr<Input> from, MakeDecoder make, unsigned threads);
 
 }  // namespace udocker::archive
