@@ -189,6 +189,7 @@ int launch(const cli::ViewOptions& options, const Folders& folders, const std::v
     std::vector<std::string> ptrace{"udocker-proot"};
     for (const std::string& word : words)
       if (!word.starts_with("--lib=") && !word.starts_with("--cache=")) ptrace.push_back(word);
+    cli::remove_stand_ins(stand_ins.path);  // that engine makes its own
     host::exec_self(ptrace, host::environment());
   }
   auto program = [&] {

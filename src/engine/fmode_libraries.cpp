@@ -56,10 +56,11 @@ std::string fmode_library_path(const std::string& container_dir) {
   const auto add = [&](const std::string& host) {
     if (host.find_first_of(":;") == std::string::npos && seen.insert(host).second && is_directory(host)) dirs.push_back(host);
   };
-  // Directories have parents in common: each is looked at once, and what is found is canonical.
+  // Directories have parents in common: each is looked at once, and what is found is canonical. A cache may hold any text.
   std::map<std::string, std::optional<std::string>> known{{"/", root}, {".", std::nullopt}};
   const std::function<std::optional<std::string>(const std::string&)> find = [&](const std::string& guest) {
     if (const auto found = known.find(guest); found != known.end()) return found->second;
+    if (absolute_path(guest) != guest) return find_in_root(root, guest);
     const auto parent = find(path_dirname(guest));
     auto host = parent ? std::optional(cat(*parent, "/", path_basename(guest))) : std::nullopt;
     struct stat st;

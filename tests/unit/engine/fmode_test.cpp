@@ -173,6 +173,36 @@ TEST_F(Fmode, LeavesAFileAloneThatWasReplacedSince) {
   EXPECT_EQ(load_file(root + "/bin/prog"), content);
 }
 
+// As ldconfig writes it: names and paths of libraries.
+std::string cache_of(const std::vector<std::string>& libraries) {
+  std::string head = "glibc-ld.so.cache1.1", entries, texts;
+  const auto number = [](std::uint32_t value) { return std::string(reinterpret_cast<const char*>(&value), sizeof value); };
+  head += number(static_cast<std::uint32_t>(libraries.size())) + std::string(24, '\0');
+  for (const std::string& path : libraries) {
+    const std::size_t at = 48 + 24 * libraries.size() + texts.size();
+    entries += number(1) + number(0) + number(static_cast<std::uint32_t>(at)) + std::string(12, '\0');
+    texts += path + std::string(1, '\0');
+  }
+  return head + entries + texts;
+}
+
+TEST_F(Fmode, SearchesLibrariesInsideRootOnly) {
+  make_directories(root + "/usr/lib/deep/er");
+  make_directories(dir.path() + "/outside");
+  link("usr/lib", "/usual");
+  link("../../../outside", "/leads-out");
+  make_file(root + "/etc/ld.so.cache",
+            cache_of({"/usual/deep/er/libx.so", "/usr/lib/deep/../deep/er/liby.so", "/../outside/libz.so", "/usr/lib/../../../outside/libz.so",
+                      "/leads-out/libz.so", "/usr/lib/none/libn.so", "/bin/prog/libf.so", "//usr//lib/app/liba.so", "libr.so"}));
+  make_file(cdir + "/ld.lib.dirs", "");
+  const auto dirs = split(fmode_library_path(cdir), ':');
+  const std::vector<std::string> wanted = {root + "/usr/lib", root + "/lib", root + "/usr/lib/deep/er", root + "/usr/lib/app", "."};
+  std::vector<std::string> got;
+  for (const auto& dir : dirs)
+    if (!dir.empty()) got.push_back(dir);
+  EXPECT_EQ(got, wanted);
+}
+
 TEST(FmodePlan, NamesTheSteps) {
   using S = FmodeStep;
   using Steps = std::vector<FmodeStep>;
