@@ -58,7 +58,7 @@ long request(int what, pid_t tid, unsigned long data = 0) { return trace(what, t
 }  // namespace
 
 Engine::Engine(const guest::View& view, EngineOptions options)
-    : view_(view), options_(std::move(options)), shared_(make_zeroed<guest::Shared>()), task_(make_zeroed<guest::Task>()) {
+    : view_(view), options_(std::move(options)), shared_(map_zeroed<guest::Shared>()), task_(make_zeroed<guest::Task>()) {
   filter_.view = &view_;
   filter_.stop = SECCOMP_RET_TRACE;
   filter_.allow_from = kStubAddress;

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -61,10 +62,10 @@ enum Stage { kStageFilter = 1, kStageDirectory, kStageExec, kStageReady };
 
 // The listener's descriptor, 0 when none was wanted, -1 on failure.
 int install(const guest::FilterSpec& spec) {
-  std::vector<sock_filter> program(guest::kFilterCapacity);
-  size_t size = guest::build_filter(spec, program.data(), program.size());
+  const auto program = std::make_unique_for_overwrite<sock_filter[]>(guest::kFilterCapacity);
+  size_t size = guest::build_filter(spec, program.get(), guest::kFilterCapacity);
   if (size == 0) return -1;
-  sock_fprog filter{static_cast<unsigned short>(size), program.data()};
+  sock_fprog filter{static_cast<unsigned short>(size), program.get()};
   if (spec.notify) return install_with_listener(&filter);
   if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, kSpecAllow, &filter) == 0) return 0;
   return ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);

@@ -17,13 +17,21 @@ struct Unmap {
 template <class T>
 using Zeroed = std::unique_ptr<T, Unmap>;
 
-// Made by T's default constructor, which leaves most of it alone. Throws std::bad_alloc.
+// All bytes zero, also where T's members have another initial value. Throws std::bad_alloc.
 template <class T>
-Zeroed<T> make_zeroed() {
+Zeroed<T> map_zeroed() {
   static_assert(std::is_trivially_destructible_v<T>);
   void* at = ::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (at == MAP_FAILED) throw std::bad_alloc();
-  return Zeroed<T>(::new (at) T, Unmap{sizeof(T)});
+  return Zeroed<T>(static_cast<T*>(at), Unmap{sizeof(T)});
+}
+
+// Made by T's default constructor, which leaves most of it alone.
+template <class T>
+Zeroed<T> make_zeroed() {
+  auto made = map_zeroed<T>();
+  ::new (static_cast<void*>(made.get())) T;
+  return made;
 }
 
 }  // namespace udocker
